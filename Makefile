@@ -1,0 +1,102 @@
+# `make run` starts the service, `make test` runs every test; `make help` lists the rest.
+#
+# Wants Python 3.11 or newer with its venv module, and GNU make 3.81 or newer (the one of macOS).
+# Each set of packages is installed from a lock file with hashes, once: the second start is instant.
+
+VENV ?= .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check --no-input
+PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
+UV = $(VENV)/uv
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+.PHONY: help run install dev test quick lint types imports bench format lock clean
+
+help:
+	@echo "make run      install what the service needs, start it (HOST=, PORT=, DATA_DIR=)"
+	@echo "make test     every test, on both databases (ARGS='-k ledger' to choose)"
+	@echo "make quick    the tests without the slow ones"
+	@echo "make lint     ruff: rules and formatting"
+	@echo "make types    mypy, strict"
+	@echo "make imports  the import rule of the layers"
+	@echo "make bench    group commit against one transaction for each finish"
+	@echo "make format   let ruff correct what it can"
+	@echo "make lock     resolve the lock files anew from pyproject.toml"
+	@echo "make clean    remove what this file made (never the data directory)"
+
+run: install
+	@exec env \
+	  $(if $(HOST),SHAREAUTH_SERVICE__HOST='$(HOST)') \
+	  $(if $(PORT),SHAREAUTH_SERVICE__PORT='$(PORT)') \
+	  $(if $(DATA_DIR),SHAREAUTH_SERVICE__DATA_DIR='$(DATA_DIR)') \
+	  $(BIN)/shareauth serve
+
+install: $(VENV)/.installed
+dev: $(VENV)/.installed-dev
+
+test: dev
+	@$(BIN)/python -m pytest $(ARGS)
+
+quick: dev
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: dev
+	$(BIN)/mypy
+
+imports: dev
+	$(BIN)/lint-imports
+
+bench: dev
+	@$(BIN)/python benchmarks/finish_throughput.py $(ARGS)
+
+format: dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+lock: $(UV)/bin/uv
+	$(UV)/bin/uv pip compile $(COMPILE) --extra build -o requirements.lock
+	$(UV)/bin/uv pip compile $(COMPILE) --extra build --extra dev \
+	  --constraint requirements.lock -o requirements-dev.lock
+
+# One lock for every platform and every Python; index addresses stay on the machine that resolved.
+COMPILE = pyproject.toml --universal --python-version 3.11 --generate-hashes --upgrade --quiet \
+  --no-header --no-emit-index-url --no-emit-find-links
+
+clean:
+	rm -rf $(VENV) shareauth.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache .coverage
+	find app tests migrations -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the packages of requirements.lock ..."
+	@$(PIP) install --quiet --require-hashes -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the packages of requirements-dev.lock ..."
+	@$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.installed
+
+$(UV)/bin/uv: | $(BIN)/python
+	@$(BIN)/python -m venv $(UV)
+	@$(UV)/bin/python -m pip --disable-pip-version-check install --quiet uv
+
+# PYTHON=/path/to/python chooses one; else the first of PYTHONS that is new enough.
+$(BIN)/python:
+	@for python in $(or $(PYTHON),$(PYTHONS)); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$$python lacks its venv module: install it with 'apt install python3-venv'"; \
+	    exit 1; }; \
+	  "$$python" -m venv $(VENV) && exit 0; \
+	  rm -rf $(VENV); exit 1; \
+	done; \
+	echo "shareauth needs Python 3.11 or newer; say where it is with PYTHON=/path/to/python"; \
+	exit 1
