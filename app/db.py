@@ -1,0 +1,398 @@
+"""The database: engine, transactions, column types, and the few places where dialects differ.
+
+``Database.begin``, ``run`` and ``read`` are the only places where transactions start and end.
+"""
+
+import contextlib
+import functools
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.orm import DeclarativeBase, Session
+
+from app.errors import Unavailable
+from app.patience import Patience, hang_up
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Every table; its metadata names every constraint by one convention."""
+
+    metadata = sa.MetaData(naming_convention=NAMING)
+
+
+class DatabaseAway(Unavailable):
+    """The database did not answer, or refused the connection, the lock or the write."""
+
+    code = "database_away"
+
+
+class DatabaseBusy(DatabaseAway):
+    """Others were in the way: a lock that was held too long, a deadlock, a lost race.
+
+    The transaction left nothing behind and may be done again from its start.
+    """
+
+    code = "database_busy"
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """Aware UTC times. SQLite stores them as sortable ISO text without an offset."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time reached the database")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002 - SQLAlchemy passes it by this name
+    ) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+RowId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""Primary keys: SQLite gives out row ids only for a column declared INTEGER."""
+
+Nano = sa.BigInteger
+"""Nano-units of points or of the wallet currency (see ``money``)."""
+
+Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+"""None is NULL, not the JSON value null, which no ``IS NULL`` would find."""
+
+
+T = TypeVar("T")
+
+BUSY_SQLSTATES = frozenset({"40001", "40P01", "55P03"})
+"""PostgreSQL: serialization failure, deadlock, lock timeout."""
+READ_ONLY_SQLSTATE = "25006"
+"""What a server that is no longer the primary answers to a write."""
+BUSY_SQLITE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+AWAY_SQLITE = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+RETRY_BASE_S = 0.01
+
+
+class Database:
+    """One engine and the transactions on it. Safe to share between threads, not across fork."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        lock_timeout_s: float = 5,
+        statement_timeout_s: float = 30,
+        transaction_timeout_s: float | None = None,
+    ) -> None:
+        """The last two hold on PostgreSQL only; SQLite has no such clocks.
+
+        The server keeps the time of statements. Of transactions we keep it, and hang up, so that
+        a server which neither works nor dies keeps no thread of ours.
+        """
+        self.url = sa.engine.make_url(url)
+        self._lock_timeout_s = lock_timeout_s
+        self._writing = threading.Lock()
+        self._patience = Patience(transaction_timeout_s) if transaction_timeout_s else None
+        if self.url.get_backend_name() == "sqlite":
+            self.engine = _sqlite_engine(self.url, pool_size, lock_timeout_s)
+        else:
+            self.engine = _postgresql_engine(
+                self.url, pool_size, lock_timeout_s, statement_timeout_s
+            )
+            self._bound_pings()
+
+    @property
+    def dialect(self) -> str:
+        return self.engine.dialect.name
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A read-write transaction: committed when the block ends, rolled back when it raises.
+
+        On SQLite it takes the write lock at once, so that a transaction never fails half-way
+        because another writer got in between its read and its write.
+
+        Raises:
+            DatabaseAway: the database cannot be reached or is full.
+            DatabaseBusy: it was locked too long, or this transaction lost a race.
+        """
+        with self._queue(), self._session(is_reader=False) as session, session.begin():
+            yield session
+
+    def run(
+        self, work: Callable[[Session], T], *, attempts: int = 5, budget_s: float | None = None
+    ) -> T:
+        """What ``work`` returns, done in one transaction; again from the start when it lost a race.
+
+        ``work`` may be called several times and must do nothing that a rollback does not undo. A
+        connection that breaks is not tried again: whether the commit arrived is unknown then, and
+        only a caller whose work carries an idempotency key may ask once more.
+
+        No attempt begins later than ``budget_s`` after the first; the time-outs of locks and
+        statements bound each of them.
+
+        Raises:
+            DatabaseAway: as for ``begin``, after the last attempt.
+        """
+        began = time.monotonic()
+        for attempt in range(1, attempts):
+            try:
+                with self.begin() as session:
+                    return work(session)
+            except DatabaseBusy:
+                if budget_s is not None and time.monotonic() - began >= budget_s:
+                    raise
+                # Two that deadlocked must not meet again at the same moment.
+                time.sleep(random.uniform(0, RETRY_BASE_S * 2**attempt))  # noqa: S311 - jitter
+        with self.begin() as session:
+            return work(session)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Session]:
+        """One consistent snapshot to read from; the database refuses to write in it.
+
+        Raises:
+            DatabaseAway: the database cannot be reached.
+        """
+        # Left by closing, not by rollback(), which would empty the rows that were read.
+        with self._session(is_reader=True) as session:
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+        if self._patience is not None:
+            self._patience.close()
+
+    def _hung_up_on(self, connection: Any) -> contextlib.AbstractContextManager[None]:  # noqa: ANN401 - DBAPI connection
+        if self._patience is None or self.dialect != "postgresql":
+            return contextlib.nullcontext()
+        return self._patience.limit(lambda: hang_up(connection))
+
+    def _bound_pings(self) -> None:
+        """Connections of the pool are tried before they are used: that must not hang either."""
+        ping = self.engine.dialect.do_ping
+
+        def bounded_ping(dbapi_connection: Any) -> bool:  # noqa: ANN401 - DBAPI connection
+            with self._hung_up_on(dbapi_connection):
+                return ping(dbapi_connection)
+
+        self.engine.dialect.do_ping = bounded_ping  # type: ignore[method-assign]
+
+    @contextlib.contextmanager
+    def _queue(self) -> Iterator[None]:
+        # SQLite has one writer at a time, and its own way to wait is to sleep and look again, up
+        # to 100 ms a time and in no order. Threads of one process wait for each other here.
+        if self.dialect != "sqlite":
+            yield
+            return
+        if not self._writing.acquire(timeout=self._lock_timeout_s):
+            raise DatabaseBusy("the database is busy: this process is writing for too long")
+        try:
+            yield
+        finally:
+            self._writing.release()
+
+    @contextlib.contextmanager
+    def _session(self, *, is_reader: bool) -> Iterator[Session]:
+        try:
+            connection = self.engine.connect()
+            with self._hung_up_on(connection.connection.driver_connection), connection:
+                if is_reader:
+                    connection.execution_options(**_reader_options(self.dialect))
+                with Session(connection, expire_on_commit=False) as session:
+                    yield session
+        except sa.exc.TimeoutError as error:
+            raise DatabaseBusy("the database is busy: every connection is in use") from error
+        except DBAPIError as error:
+            if (away := _outage(error, is_reader=is_reader)) is not None:
+                raise away from error
+            raise
+
+
+def server_time(session: Session) -> datetime | None:
+    """The clock of the database's machine; None for SQLite, whose machine is this one."""
+    if session.get_bind().dialect.name != "postgresql":
+        return None
+    return session.scalar(sa.select(sa.func.clock_timestamp()))
+
+
+def execute_rows(
+    session: Session, statement: sa.Executable, rows: list[dict[str, Any]]
+) -> sa.Result[Any]:
+    """Execute the statement for each of the rows, of which there is at least one.
+
+    A single row goes as a plain statement: psycopg's way with many costs two round trips more.
+    """
+    return session.execute(statement, rows if len(rows) > 1 else rows[0])
+
+
+def insert_ignoring(table: type[Base], session: Session, rows: list[dict[str, Any]]) -> int:
+    """Insert the rows that clash with no unique key; returns how many went in."""
+    if not rows:
+        return 0
+    session.flush()  # as any ORM statement would: the rows may refer to what is pending
+    result = execute_rows(session, _ignoring(table, session.get_bind().dialect.name), rows)
+    return int(getattr(result, "rowcount", 0))
+
+
+def upsert_adding(
+    table: type[Base],
+    session: Session,
+    rows: list[dict[str, Any]],
+    *,
+    key: list[str],
+    add: list[str],
+) -> None:
+    """Insert each row, or add its ``add`` columns to those of the row with the same ``key``."""
+    session.flush()
+    if rows:
+        dialect = session.get_bind().dialect.name
+        execute_rows(session, _adding(table, dialect, tuple(key), tuple(add)), rows)
+
+
+# Statements are built once per table: building one costs as much as running it.
+@functools.cache
+def _ignoring(table: type[Base], dialect: str) -> Any:  # noqa: ANN401 - the two dialects' inserts share no type
+    # Without the option psycopg's count of an INSERT is thrown away and reads as -1.
+    statement = _INSERT[dialect](table.__table__).on_conflict_do_nothing()
+    return statement.execution_options(preserve_rowcount=True)
+
+
+@functools.cache
+def _adding(table: type[Base], dialect: str, key: tuple[str, ...], add: tuple[str, ...]) -> Any:  # noqa: ANN401 - the two dialects' inserts share no type
+    statement = _INSERT[dialect](table.__table__)
+    columns = table.__table__.c
+    added = {name: columns[name] + statement.excluded[name] for name in add}
+    return statement.on_conflict_do_update(index_elements=key, set_=added)
+
+
+_INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+def _outage(error: DBAPIError, *, is_reader: bool) -> DatabaseAway | None:
+    """The outage behind a driver's error; None when the statement itself is at fault."""
+    message = f"{error.orig}".strip()
+    is_busy, is_away = _classify(error, is_reader=is_reader)
+    if is_busy:
+        return DatabaseBusy(f"the database is busy: {message}")
+    return DatabaseAway(f"the database is away: {message}") if is_away else None
+
+
+def _classify(error: DBAPIError, *, is_reader: bool) -> tuple[bool, bool]:
+    if isinstance(error.orig, sqlite3.Error):
+        # The low byte is the kind; OperationalError also covers mistakes such as a missing table.
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        is_forbidden = is_reader and code == sqlite3.SQLITE_READONLY
+        return code in BUSY_SQLITE, code in AWAY_SQLITE and not is_forbidden
+    state = getattr(error.orig, "sqlstate", None)
+    is_away = (
+        isinstance(error, OperationalError | InterfaceError)
+        or error.connection_invalidated
+        or (state == READ_ONLY_SQLSTATE and not is_reader)
+    )
+    return state in BUSY_SQLSTATES, is_away
+
+
+def _reader_options(dialect: str) -> dict[str, Any]:
+    """What makes a connection a reader until it goes back to the pool."""
+    if dialect == "sqlite":
+        return {"sqlite_begin": "DEFERRED"}
+    return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def _sqlite_engine(url: sa.URL, pool_size: int, lock_timeout_s: float) -> Engine:
+    engine = sa.create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=lock_timeout_s,
+        connect_args={"timeout": lock_timeout_s, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _postgresql_engine(
+    url: sa.URL, pool_size: int, lock_timeout_s: float, statement_timeout_s: float
+) -> Engine:
+    options = {
+        "lock_timeout": int(lock_timeout_s * 1000),
+        "statement_timeout": int(statement_timeout_s * 1000),
+        "idle_in_transaction_session_timeout": 300_000,
+        "timezone": "UTC",
+    }
+    return sa.create_engine(
+        url,
+        isolation_level="READ COMMITTED",  # whatever the server's default: see ledger/writer.py
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_timeout=lock_timeout_s,
+        connect_args={
+            "connect_timeout": 5,
+            # A server that vanishes without a word is noticed in seconds, not in two hours.
+            "keepalives_idle": 30,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
+            "application_name": "shareauth",
+            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        },
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connection
+    connection.isolation_level = None  # the begin event below decides, not the driver
+    cursor = connection.cursor()
+    # Asked first: switching needs the file to itself, and the mode stays with the file.
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")  # an answered finish survives a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    # Without it INSERT OR REPLACE removes a row without asking the triggers that forbid it.
+    cursor.execute("PRAGMA recursive_triggers=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+    query_only = "ON" if mode == "DEFERRED" else "OFF"
+    connection.exec_driver_sql(f"PRAGMA query_only={query_only}")
+    connection.exec_driver_sql(f"BEGIN {mode}")

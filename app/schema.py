@@ -1,0 +1,70 @@
+"""The schema's version: bring it up to date, or say what is missing."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from app.db import Database
+from app.tables import metadata
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def upgrade(db: Database, revision: str = "head") -> None:
+    """Run what has not run yet, in one transaction; a second process waits for the first.
+
+    Raises:
+        DatabaseAway: the database cannot be reached, or another migration runs for too long.
+    """
+    with db.begin() as session:
+        command.upgrade(_config(session.connection()), revision)
+
+
+def downgrade(db: Database, revision: str) -> None:
+    """Take migrations back to ``revision``, with all that is in the tables they made.
+
+    Raises:
+        DatabaseAway: the database cannot be reached, or another migration runs for too long.
+    """
+    with db.begin() as session:
+        command.downgrade(_config(session.connection()), revision)
+
+
+def current(db: Database) -> str | None:
+    """The migration the database is at; None before the first.
+
+    Raises:
+        DatabaseAway: the database cannot be reached.
+    """
+    with db.read() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def head() -> str | None:
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def differences(db: Database) -> list[str]:
+    """What the tables in the database lack or have too much against the models; empty is good."""
+    with db.read() as session:
+        context = MigrationContext.configure(
+            session.connection(), opts={"compare_type": True, "include_object": _is_ours}
+        )
+        return [str(entry) for entry in compare_metadata(context, metadata)]
+
+
+def _is_ours(item: sa.schema.SchemaItem, name: str | None, kind: str, *_: object) -> bool:
+    del item
+    return not (kind == "table" and name not in metadata.tables)
+
+
+def _config(connection: sa.Connection | None = None) -> Config:
+    config = Config()
+    config.attributes["connection"] = connection
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config

@@ -1,0 +1,133 @@
+"""Every metric of the service, with its unit in the name. Counted at surfaces and adapters."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+HOOK_REQUESTS = Counter(
+    "shareauth_hook_requests_total",
+    "Answered hook calls, by hook and by the code of the answer ('ok' or why not).",
+    ["hook", "code"],
+)
+HOOK_SECONDS = Histogram(
+    "shareauth_hook_seconds", "Time to answer a hook call, in seconds.", ["hook"], buckets=SECONDS
+)
+FINISHES = Counter(
+    "shareauth_finishes_total",
+    "Finishes by what became of them: recorded, replayed, quarantined, spooled, refused (no such "
+    "link) or failed (nothing was kept).",
+    ["outcome"],
+)
+FINISH_WARNINGS = Counter(
+    "shareauth_finish_warnings_total", "Oddities in recorded finishes, by warning.", ["warning"]
+)
+OVERSIZED_BODIES = Counter(
+    "shareauth_oversized_bodies_total", "Hook bodies larger than hooks.body_bytes_max.", ["hook"]
+)
+CHARGED_UNITS = Counter(
+    "shareauth_charged_units_total", "Sum of recorded charges, in units of the wallet currency."
+)
+USED_POINTS = Counter("shareauth_used_points_total", "Sum of recorded FastGPT points.")
+GATE_EVENTS = Counter(
+    "shareauth_gate_events_total",
+    "What happened between this service and Redis: outages, degraded decisions, reloads.",
+    ["event"],
+)
+UNFINISHED_TURNS = Counter(
+    "shareauth_unfinished_turns_total",
+    "Questions without a finish: recorded (its ticket expired), finished_late (it came after all, "
+    "of those recorded) or forgotten (let go unrecorded).",
+    ["outcome"],
+)
+JOB_RUNS = Counter(
+    "shareauth_job_runs_total", "Runs of periodic jobs, by job and outcome.", ["job", "outcome"]
+)
+FINDINGS = Gauge(
+    "shareauth_findings",
+    "What the last self-audit found, by what is wrong and by what was read: all books, every "
+    "night, or recent, every five minutes. Anything above zero needs somebody.",
+    ["code", "scope"],
+    multiprocess_mode="mostrecent",
+)
+SPOOL_EVENTS = Counter(
+    "shareauth_spool_events_total",
+    "What happened to spooled finishes: appended, full or failed (not appended), lost (only in the "
+    "log), recorded, replayed, quarantined or rejected when drained, damaged.",
+    ["event"],
+)
+SPOOL_RECORDS = Gauge(
+    "shareauth_spool_records", "Finishes waiting in the spool.", multiprocess_mode="mostrecent"
+)
+SPOOL_BYTES = Gauge(
+    "shareauth_spool_bytes", "Bytes waiting in the spool.", multiprocess_mode="mostrecent"
+)
+SPOOL_OLDEST_SECONDS = Gauge(
+    "shareauth_spool_oldest_seconds",
+    "How long the oldest finish in the spool has waited; zero when none waits.",
+    multiprocess_mode="mostrecent",
+)
+SPOOL_FULL_RATIO = Gauge(
+    "shareauth_spool_full_ratio",
+    "How full the spool is, of 1: of its cap, or of what the disk has left.",
+    multiprocess_mode="mostrecent",
+)
+SPOOL_ASIDE = Gauge(
+    "shareauth_spool_aside",
+    "What the drain kept beside the spool (rejected, damaged); anything above zero needs somebody.",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+)
+
+METRICS = (
+    HOOK_REQUESTS,
+    HOOK_SECONDS,
+    FINISHES,
+    FINISH_WARNINGS,
+    OVERSIZED_BODIES,
+    CHARGED_UNITS,
+    USED_POINTS,
+    GATE_EVENTS,
+    UNFINISHED_TURNS,
+    JOB_RUNS,
+    FINDINGS,
+    SPOOL_EVENTS,
+    SPOOL_RECORDS,
+    SPOOL_BYTES,
+    SPOOL_OLDEST_SECONDS,
+    SPOOL_FULL_RATIO,
+    SPOOL_ASIDE,
+)
+
+
+def count_finish(
+    outcome: str, *, points: float, charge: float, warnings: Mapping[str, int]
+) -> None:
+    """Count a finish that is in the books; sums and warnings of one that was there count once."""
+    FINISHES.labels(outcome).inc()
+    if outcome == "replayed":
+        return
+    USED_POINTS.inc(points)
+    CHARGED_UNITS.inc(charge)
+    for warning, times in warnings.items():
+        FINISH_WARNINGS.labels(warning.partition(":")[0]).inc(times)
+
+
+def exposition(multiprocess_dir: Path | None) -> bytes:
+    """The metrics of all worker processes as Prometheus text; of this one without a directory."""
+    registry = CollectorRegistry()
+    if multiprocess_dir is None:
+        for metric in METRICS:
+            registry.register(metric)
+    else:
+        multiprocess.MultiProcessCollector(registry, path=str(multiprocess_dir))  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

@@ -1,0 +1,29 @@
+"""Run migrations on one connection, one process at a time, with a limit on every wait."""
+
+import sqlalchemy as sa
+from alembic import context
+from app.tables import metadata
+
+LOCK = 7_310_441  # any number, the same for every process that migrates
+MINUTE_MS = 60_000
+
+
+def run() -> None:
+    connection: sa.Connection = context.config.attributes["connection"]
+    if connection.dialect.name == "postgresql":
+        # LOCAL: the connection goes back to a pool.
+        connection.execute(sa.text(f"SET LOCAL lock_timeout = {MINUTE_MS}"))
+        connection.execute(sa.text(f"SET LOCAL statement_timeout = {30 * MINUTE_MS}"))
+        connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_type=True,
+        transaction_per_migration=False,
+        render_as_batch=connection.dialect.name == "sqlite",
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run()

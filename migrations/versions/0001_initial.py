@@ -1,0 +1,598 @@
+"""Every table of the first version, and the triggers that make the books append-only.
+
+Runs before the deploy; there is no older version to be safe for.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+TIME = sa.DateTime(timezone=True)
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+APPEND_ONLY = {
+    "audit_entries": ("id",),
+    "price_versions": ("id",),
+    "usage_events": ("id",),
+    "usage_lines": ("event_id", "position"),
+    "ledger_transactions": ("id",),
+    "ledger_postings": ("transaction_id", "position"),
+}
+"""Tables whose rows are never changed or removed, with their primary keys."""
+
+ACCOUNTS = "ledger_accounts"
+ACCOUNT_IDENTITY = "id, name, kind, user_id, currency, created_at"
+"""An account is never removed, and these columns never change; its balance does."""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit_entries",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("source", sa.String(length=20), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=True),
+        sa.Column("action", sa.String(length=80), nullable=False),
+        sa.Column("object_type", sa.String(length=40), nullable=False),
+        sa.Column("object_id", sa.String(length=80), nullable=False),
+        sa.Column("before", JSON, nullable=True),
+        sa.Column("after", JSON, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
+    )
+    op.create_index(op.f("ix_audit_entries_at"), "audit_entries", ["at"], unique=False)
+    op.create_index(
+        op.f("ix_audit_entries_object_type_object_id"),
+        "audit_entries",
+        ["object_type", "object_id"],
+        unique=False,
+    )
+    op.create_table(
+        "config_revision",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_config_revision")),
+    )
+    op.create_table(
+        "issuers",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("origin", sa.String(length=10), nullable=False),
+        sa.Column("spec", JSON, nullable=False),
+        sa.Column("sealed_secrets", sa.Text(), nullable=True),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_issuers")),
+        sa.UniqueConstraint("name", name=op.f("uq_issuers_name")),
+    )
+    op.create_table(
+        "plans",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("limits", JSON, nullable=False),
+        sa.Column("credit_limit", sa.BigInteger(), nullable=True),
+        sa.Column("price_multiplier", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.CheckConstraint("price_multiplier >= 0", name=op.f("ck_plans_price_multiplier")),
+        sa.CheckConstraint("credit_limit >= 0", name=op.f("ck_plans_credit_limit")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_plans")),
+        sa.UniqueConstraint("name", name=op.f("uq_plans_name")),
+    )
+    op.create_table(
+        "price_versions",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("effective_at", TIME, nullable=False),
+        sa.Column("document", JSON, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("created_by", sa.String(length=200), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_price_versions")),
+    )
+    op.create_index(
+        op.f("ix_price_versions_effective_at"), "price_versions", ["effective_at"], unique=False
+    )
+    op.create_table(
+        "revoked_tokens",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("revoked_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_revoked_tokens")),
+    )
+    op.create_table(
+        "links",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("share_url", sa.Text(), nullable=True),
+        sa.Column("locale", sa.String(length=10), nullable=True),
+        sa.Column("messages", JSON, nullable=False),
+        sa.Column("issuers", JSON, nullable=True),
+        sa.Column("allows_guests", sa.Boolean(), nullable=False),
+        sa.Column("guest_plan_id", ROW_ID, nullable=True),
+        sa.Column("price_multiplier", sa.BigInteger(), nullable=False),
+        sa.Column("limits", JSON, nullable=False),
+        sa.Column("visitor_limits", JSON, nullable=False),
+        sa.Column("guest_limits", JSON, nullable=False),
+        sa.Column("counting", sa.String(length=10), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["guest_plan_id"], ["plans.id"], name=op.f("fk_links_guest_plan_id")
+        ),
+        sa.CheckConstraint("status IN ('active', 'disabled')", name=op.f("ck_links_status")),
+        sa.CheckConstraint("price_multiplier >= 0", name=op.f("ck_links_price_multiplier")),
+        sa.CheckConstraint(
+            "counting IN ('auto', 'inclusive', 'exclusive')", name=op.f("ck_links_counting")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_links")),
+        sa.UniqueConstraint("name", name=op.f("uq_links_name")),
+    )
+    op.create_table(
+        "users",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("issuer_id", ROW_ID, nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("uid", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=True),
+        sa.Column("locale", sa.String(length=10), nullable=True),
+        sa.Column("plan_id", ROW_ID, nullable=True),
+        sa.Column("attributes", JSON, nullable=False),
+        sa.Column("limits", JSON, nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("tokens_valid_after", TIME, nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["issuer_id"], ["issuers.id"], name=op.f("fk_users_issuer_id")),
+        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_users_plan_id")),
+        sa.CheckConstraint("status IN ('active', 'suspended')", name=op.f("ck_users_status")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("issuer_id", "subject", name=op.f("uq_users_issuer_id_subject")),
+        sa.UniqueConstraint("uid", name=op.f("uq_users_uid")),
+    )
+    op.create_index(op.f("ix_users_subject"), "users", ["subject"], unique=False)
+    op.create_table(
+        "allowance_uses",
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_allowance_uses_user_id")),
+        sa.CheckConstraint("used >= 0", name=op.f("ck_allowance_uses_used")),
+        sa.PrimaryKeyConstraint("user_id", "month", name=op.f("pk_allowance_uses")),
+    )
+    op.create_table(
+        "ledger_accounts",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("user_id", ROW_ID, nullable=True),
+        sa.Column("currency", sa.String(length=12), nullable=False),
+        sa.Column("balance", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("head_hash", sa.String(length=64), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_ledger_accounts_user_id")),
+        sa.CheckConstraint(
+            "kind IN ('wallet', 'house') AND (kind = 'wallet') = (user_id IS NOT NULL)",
+            name=op.f("ck_ledger_accounts_kind"),
+        ),
+        sa.CheckConstraint(
+            "version >= 0 AND (kind = 'wallet' OR (version = 0 AND balance = 0))",
+            name=op.f("ck_ledger_accounts_version"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_accounts")),
+        sa.UniqueConstraint("name", name=op.f("uq_ledger_accounts_name")),
+        sa.UniqueConstraint("user_id", name=op.f("uq_ledger_accounts_user_id")),
+    )
+    op.create_table(
+        "link_keys",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=True),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_link_keys_link_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_link_keys")),
+        sa.UniqueConstraint("digest", name=op.f("uq_link_keys_digest")),
+    )
+    op.create_index(op.f("ix_link_keys_link_id"), "link_keys", ["link_id"], unique=False)
+    op.create_table(
+        "quarantined_finishes",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("reason", sa.String(length=60), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("body_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sealed_body", sa.LargeBinary(), nullable=True),
+        sa.Column("resolved_at", TIME, nullable=True),
+        sa.Column("resolution", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["links.id"], name=op.f("fk_quarantined_finishes_link_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantined_finishes")),
+        sa.UniqueConstraint("reference", name=op.f("uq_quarantined_finishes_reference")),
+    )
+    op.create_index(
+        op.f("ix_quarantined_finishes_received_at"),
+        "quarantined_finishes",
+        ["received_at"],
+        unique=False,
+    )
+    op.create_table(
+        "tokens",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=True),
+        sa.Column("is_one_time", sa.Boolean(), nullable=False),
+        sa.Column("label", sa.String(length=120), nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=True),
+        sa.Column("revoked_at", TIME, nullable=True),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_tokens_link_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_tokens_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tokens")),
+        sa.UniqueConstraint("digest", name=op.f("uq_tokens_digest")),
+    )
+    op.create_index(op.f("ix_tokens_user_id"), "tokens", ["user_id"], unique=False)
+    _create_unfinished_turns()
+    op.create_table(
+        "usage_days",
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("is_guest", sa.Boolean(), nullable=False),
+        sa.Column("questions", sa.BigInteger(), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("charge", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_usage_days_link_id")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_usage_days_user_id")),
+        sa.CheckConstraint(
+            "questions >= 0 AND points >= 0 AND charge >= 0 "
+            "AND input_tokens >= 0 AND output_tokens >= 0",
+            name=op.f("ck_usage_days_never_a_credit"),
+        ),
+        sa.PrimaryKeyConstraint("user_id", "day", "link_id", name=op.f("pk_usage_days")),
+    )
+    op.create_index(
+        op.f("ix_usage_days_link_id_day"), "usage_days", ["link_id", "day"], unique=False
+    )
+    op.create_table(
+        "usage_events",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=80), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("plan_id", ROW_ID, nullable=True),
+        sa.Column("price_version_id", ROW_ID, nullable=True),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("app_name", sa.Text(), nullable=True),
+        sa.Column("chat_id", sa.Text(), nullable=True),
+        sa.Column("generation", sa.String(length=4), nullable=False),
+        sa.Column("billed_by", sa.String(length=10), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("price_sum", sa.BigInteger(), nullable=True),
+        sa.Column("charge", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("node_count", sa.Integer(), nullable=False),
+        sa.Column("running_time_ms", sa.BigInteger(), nullable=True),
+        sa.Column("body_bytes", sa.Integer(), nullable=False),
+        sa.Column("warnings", JSON, nullable=False),
+        sa.Column("arithmetic", JSON, nullable=False),
+        sa.CheckConstraint(
+            "points >= 0 AND charge >= 0", name=op.f("ck_usage_events_never_a_credit")
+        ),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_usage_events_link_id")),
+        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_usage_events_plan_id")),
+        sa.ForeignKeyConstraint(
+            ["price_version_id"],
+            ["price_versions.id"],
+            name=op.f("fk_usage_events_price_version_id"),
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_usage_events_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_events")),
+        sa.UniqueConstraint("idempotency_key", name=op.f("uq_usage_events_idempotency_key")),
+        sa.UniqueConstraint("reference", name=op.f("uq_usage_events_reference")),
+    )
+    op.create_index(
+        op.f("ix_usage_events_fingerprint"), "usage_events", ["fingerprint"], unique=False
+    )
+    op.create_index(
+        op.f("ix_usage_events_link_id_received_at"),
+        "usage_events",
+        ["link_id", "received_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_usage_events_user_id_received_at"),
+        "usage_events",
+        ["user_id", "received_at"],
+        unique=False,
+    )
+    op.create_table(
+        "visitor_sessions",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("token_digest", sa.String(length=64), nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("opened_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=False),
+        sa.Column("ended_at", TIME, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["links.id"], name=op.f("fk_visitor_sessions_link_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_visitor_sessions_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_visitor_sessions")),
+        sa.UniqueConstraint(
+            "token_digest", "link_id", name=op.f("uq_visitor_sessions_token_digest_link_id")
+        ),
+    )
+    op.create_index(
+        op.f("ix_visitor_sessions_expires_at"), "visitor_sessions", ["expires_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_visitor_sessions_user_id"), "visitor_sessions", ["user_id"], unique=False
+    )
+    op.create_table(
+        "ledger_transactions",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("wallet_id", ROW_ID, nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=120), nullable=False),
+        sa.Column("input_hash", sa.String(length=64), nullable=False),
+        sa.Column("posted_at", TIME, nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("balance_after", sa.BigInteger(), nullable=False),
+        sa.Column("event_id", ROW_ID, nullable=True),
+        sa.Column("reverses_id", ROW_ID, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("details", JSON, nullable=False),
+        sa.Column("previous_hash", sa.String(length=64), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"], ["usage_events.id"], name=op.f("fk_ledger_transactions_event_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reverses_id"],
+            ["ledger_transactions.id"],
+            name=op.f("fk_ledger_transactions_reverses_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["wallet_id"], ["ledger_accounts.id"], name=op.f("fk_ledger_transactions_wallet_id")
+        ),
+        sa.CheckConstraint("sequence > 0", name=op.f("ck_ledger_transactions_sequence")),
+        sa.CheckConstraint(
+            "(kind = 'charge' AND amount <= 0) OR (kind IN ('top_up', 'refund') AND amount > 0) "
+            "OR kind IN ('adjustment', 'reversal')",
+            name=op.f("ck_ledger_transactions_kind"),
+        ),
+        sa.CheckConstraint(
+            "(kind = 'charge') = (event_id IS NOT NULL)", name=op.f("ck_ledger_transactions_event")
+        ),
+        sa.CheckConstraint(
+            "(kind = 'reversal') = (reverses_id IS NOT NULL)",
+            name=op.f("ck_ledger_transactions_reverses"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_transactions")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_ledger_transactions_event_id")),
+        sa.UniqueConstraint("idempotency_key", name=op.f("uq_ledger_transactions_idempotency_key")),
+        sa.UniqueConstraint("reverses_id", name=op.f("uq_ledger_transactions_reverses_id")),
+        sa.UniqueConstraint(
+            "wallet_id", "sequence", name=op.f("uq_ledger_transactions_wallet_id_sequence")
+        ),
+    )
+    op.create_index(
+        op.f("ix_ledger_transactions_posted_at"),
+        "ledger_transactions",
+        ["posted_at"],
+        unique=False,
+    )
+    op.create_table(
+        "usage_lines",
+        sa.Column("event_id", ROW_ID, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("node_kind", sa.String(length=60), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("embedding_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("rerank_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("charge", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "points >= 0 AND charge >= 0", name=op.f("ck_usage_lines_never_a_credit")
+        ),
+        sa.ForeignKeyConstraint(
+            ["event_id"], ["usage_events.id"], name=op.f("fk_usage_lines_event_id")
+        ),
+        sa.PrimaryKeyConstraint("event_id", "position", name=op.f("pk_usage_lines")),
+    )
+    op.create_table(
+        "ledger_postings",
+        sa.Column("transaction_id", ROW_ID, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("account_id", ROW_ID, nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["ledger_accounts.id"], name=op.f("fk_ledger_postings_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"],
+            ["ledger_transactions.id"],
+            name=op.f("fk_ledger_postings_transaction_id"),
+        ),
+        sa.CheckConstraint("position >= 0", name=op.f("ck_ledger_postings_position")),
+        sa.PrimaryKeyConstraint("transaction_id", "position", name=op.f("pk_ledger_postings")),
+    )
+    op.execute("INSERT INTO config_revision (id, number) VALUES (1, 1)")
+    if op.get_bind().dialect.name == "sqlite":
+        _guard_sqlite()
+    else:
+        _guard_postgresql()
+
+
+def downgrade() -> None:
+    # On SQLite the triggers go with their tables.
+    if op.get_bind().dialect.name == "postgresql":
+        for table in [*APPEND_ONLY, ACCOUNTS]:
+            op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
+            op.execute(f"DROP TRIGGER {table}_no_truncate ON {table}")
+        op.execute("DROP FUNCTION shareauth_refuse_change()")
+    op.drop_table("ledger_postings")
+    op.drop_table("usage_lines")
+    op.drop_index(op.f("ix_ledger_transactions_posted_at"), table_name="ledger_transactions")
+    op.drop_table("ledger_transactions")
+    op.drop_index(op.f("ix_visitor_sessions_user_id"), table_name="visitor_sessions")
+    op.drop_index(op.f("ix_visitor_sessions_expires_at"), table_name="visitor_sessions")
+    op.drop_table("visitor_sessions")
+    op.drop_index(op.f("ix_usage_events_user_id_received_at"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_link_id_received_at"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_fingerprint"), table_name="usage_events")
+    op.drop_table("usage_events")
+    op.drop_index(op.f("ix_usage_days_link_id_day"), table_name="usage_days")
+    op.drop_table("usage_days")
+    _drop_unfinished_turns()
+    op.drop_index(op.f("ix_tokens_user_id"), table_name="tokens")
+    op.drop_table("tokens")
+    op.drop_index(op.f("ix_quarantined_finishes_received_at"), table_name="quarantined_finishes")
+    op.drop_table("quarantined_finishes")
+    op.drop_index(op.f("ix_link_keys_link_id"), table_name="link_keys")
+    op.drop_table("link_keys")
+    op.drop_table("ledger_accounts")
+    op.drop_table("allowance_uses")
+    op.drop_index(op.f("ix_users_subject"), table_name="users")
+    op.drop_table("users")
+    op.drop_table("links")
+    op.drop_table("revoked_tokens")
+    op.drop_index(op.f("ix_price_versions_effective_at"), table_name="price_versions")
+    op.drop_table("price_versions")
+    op.drop_table("plans")
+    op.drop_table("issuers")
+    op.drop_table("config_revision")
+    op.drop_index(op.f("ix_audit_entries_object_type_object_id"), table_name="audit_entries")
+    op.drop_index(op.f("ix_audit_entries_at"), table_name="audit_entries")
+    op.drop_table("audit_entries")
+
+
+def _create_unfinished_turns() -> None:
+    op.create_table(
+        "unfinished_turns",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("ticket", sa.String(length=64), nullable=False),
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("plan_id", ROW_ID, nullable=True),
+        sa.Column("is_guest", sa.Boolean(), nullable=False),
+        sa.Column("asked_at", TIME, nullable=False),
+        sa.Column("expired_at", TIME, nullable=False),
+        sa.Column("hold", sa.BigInteger(), nullable=False),
+        sa.Column("points_hold", sa.BigInteger(), nullable=False),
+        sa.Column("recorded_at", TIME, nullable=False),
+        sa.Column("finished_late_at", TIME, nullable=True),
+        sa.Column("finished_by", sa.String(length=80), nullable=True),
+        sa.CheckConstraint(
+            "hold >= 0 AND points_hold >= 0", name=op.f("ck_unfinished_turns_never_a_credit")
+        ),
+        sa.ForeignKeyConstraint(
+            ["link_id"], ["links.id"], name=op.f("fk_unfinished_turns_link_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_unfinished_turns_user_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unfinished_turns")),
+        sa.UniqueConstraint("finished_by", name=op.f("uq_unfinished_turns_finished_by")),
+        sa.UniqueConstraint("ticket", name=op.f("uq_unfinished_turns_ticket")),
+    )
+    op.create_index(
+        op.f("ix_unfinished_turns_asked_at"), "unfinished_turns", ["asked_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_unfinished_turns_link_id_asked_at"),
+        "unfinished_turns",
+        ["link_id", "asked_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_unfinished_turns_user_id_asked_at"),
+        "unfinished_turns",
+        ["user_id", "asked_at"],
+        unique=False,
+    )
+
+
+def _drop_unfinished_turns() -> None:
+    op.drop_index(op.f("ix_unfinished_turns_user_id_asked_at"), table_name="unfinished_turns")
+    op.drop_index(op.f("ix_unfinished_turns_link_id_asked_at"), table_name="unfinished_turns")
+    op.drop_index(op.f("ix_unfinished_turns_asked_at"), table_name="unfinished_turns")
+    op.drop_table("unfinished_turns")
+
+
+def _guard_sqlite() -> None:
+    for table, key in APPEND_ONLY.items():
+        _refuse_on_sqlite(table, "UPDATE", "update")
+        _refuse_on_sqlite(table, "DELETE", "delete")
+        _refuse_replacing_on_sqlite(table, key)
+    _refuse_on_sqlite(ACCOUNTS, f"UPDATE OF {ACCOUNT_IDENTITY}", "update")
+    _refuse_on_sqlite(ACCOUNTS, "DELETE", "delete")
+    _refuse_replacing_on_sqlite(ACCOUNTS, ("id",))
+
+
+def _refuse_on_sqlite(table: str, event: str, name: str) -> None:
+    op.execute(
+        f"CREATE TRIGGER {table}_no_{name} BEFORE {event} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    )
+
+
+def _refuse_replacing_on_sqlite(table: str, key: tuple[str, ...]) -> None:
+    # INSERT OR REPLACE asks delete triggers only where recursive_triggers is on, as it is on the
+    # service's own connections. This one holds in the sqlite3 shell, too. Ids that the database
+    # gives out are -1 here, so it never stands in the way of an ordinary INSERT.
+    same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+    op.execute(
+        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "  # noqa: S608 - names of this file
+        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    )
+
+
+def _guard_postgresql() -> None:
+    # An integrity error, as on SQLite.
+    op.execute(
+        "CREATE FUNCTION shareauth_refuse_change() RETURNS trigger AS $$ "
+        "BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME "
+        "USING ERRCODE = 'restrict_violation'; END $$ LANGUAGE plpgsql"
+    )
+    for table in APPEND_ONLY:
+        _refuse_on_postgresql(table, "UPDATE OR DELETE")
+    _refuse_on_postgresql(ACCOUNTS, f"UPDATE OF {ACCOUNT_IDENTITY} OR DELETE")
+
+
+def _refuse_on_postgresql(table: str, events: str) -> None:
+    op.execute(
+        f"CREATE TRIGGER {table}_append_only BEFORE {events} ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION shareauth_refuse_change()"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION shareauth_refuse_change()"
+    )
