@@ -1,0 +1,153 @@
+"""What may be posted: the rules of each kind, and what makes two requests the same."""
+
+import pytest
+from app.ledger.transactions import (
+    COUNTER_ACCOUNT,
+    Entry,
+    EntryInvalid,
+    Side,
+    canonical_json,
+    check,
+    check_reversal,
+    input_hash,
+    sides,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def entry(kind: str = "top_up", **changes) -> Entry:
+    values = {
+        "kind": kind,
+        "amount": -1 if kind == "charge" else 1,
+        "counter_account": COUNTER_ACCOUNT.get(kind, "revenue"),
+        "idempotency_key": "k",
+        "actor": "alice",
+        "reason": "why",
+        "event_id": 1 if kind == "charge" else None,
+        "reverses_id": 1 if kind == "reversal" else None,
+    }
+    return Entry(**(values | changes))
+
+
+@pytest.mark.parametrize("kind", [*COUNTER_ACCOUNT, "reversal"])
+def test_every_kind_may_be_posted(kind):
+    check(entry(kind))
+
+
+@given(st.integers(-(2**63) + 1, 2**63 - 1))
+def test_postings_always_sum_to_zero(amount):
+    assert sum(side.amount for side in sides("wallet:1", "revenue", amount)) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"kind": "charge", "amount": 1, "event_id": 1}, "never raises"),
+        ({"kind": "top_up", "amount": 0}, "greater than zero"),
+        ({"kind": "top_up", "amount": -1}, "greater than zero"),
+        ({"kind": "refund", "amount": 0}, "greater than zero"),
+        ({"kind": "adjustment", "amount": 0}, "changes nothing"),
+        ({"amount": 2**63}, "can hold"),
+        ({"kind": "charge", "amount": -(2**63), "event_id": 1}, "can hold"),
+        ({"kind": "charge", "amount": 0, "event_id": None}, "usage event"),
+        ({"event_id": 1}, "usage event"),
+        ({"reverses_id": 1}, "reversals"),
+        ({"kind": "reversal", "reverses_id": None}, "reversals"),
+        ({"counter_account": "revenue"}, "not posted against revenue"),
+        ({"idempotency_key": ""}, "idempotency key"),
+        ({"idempotency_key": "k" * 121}, "idempotency key"),
+        ({"actor": " "}, "actor"),
+        ({"actor": "a" * 201}, "actor"),
+        ({"reason": None}, "reason"),
+        ({"reason": "\t "}, "reason"),
+        ({"reason": "r" * 2001}, "reason"),
+        ({"reason": "a\0b"}, "cannot be stored"),
+        ({"reason": "\ud800"}, "cannot be stored"),
+        ({"details": {"a": 1.5}}, "no float"),
+        ({"details": {"a": [{"b": float("nan")}]}}, "no float"),
+        ({"details": {"a": object()}}, "no object"),
+        ({"details": {1: "a"}}, "keys"),
+        ({"details": {"a": "\0"}}, "cannot be stored"),
+        ({"details": {"\udfff": "a"}}, "cannot be stored"),
+        ({"details": {"a": "x" * 9000}}, "longer than"),
+    ],
+)
+def test_entry_that_breaks_a_rule_is_refused_and_says_which(changes, says):
+    kind = changes.pop("kind", "top_up")
+    changes = {"counter_account": COUNTER_ACCOUNT.get(kind, "revenue")} | changes
+    with pytest.raises(EntryInvalid, match=says):
+        check(entry(kind, **changes))
+
+
+def test_charge_needs_no_reason():
+    check(entry("charge", reason=None))
+
+
+def test_details_may_hold_any_json_but_floats():
+    check(entry(details={"a": [1, True, None, "é", {"b": (2**80,)}]}))
+
+
+COUNTER = Side("funding", -5)
+
+
+def reversal(**changes) -> Entry:
+    return entry("reversal", **({"amount": -5, "counter_account": "funding"} | changes))
+
+
+def test_exact_opposite_may_be_posted():
+    check_reversal(
+        reversal(), wallet="w", reversed_wallet="w", reversed_kind="top_up", counter=COUNTER
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "wallet", "says"),
+    [
+        ({"amount": -4}, "top_up", "w", "exact opposite"),
+        ({"amount": 5}, "top_up", "w", "exact opposite"),
+        ({"counter_account": "revenue"}, "top_up", "w", "exact opposite"),
+        ({}, "reversal", "w", "cannot be reversed"),
+        ({}, "top_up", "another", "not one of"),
+    ],
+)
+def test_other_reversals_are_refused(changes, kind, wallet, says):
+    with pytest.raises(EntryInvalid, match=says):
+        check_reversal(
+            reversal(**changes),
+            wallet="w",
+            reversed_wallet=wallet,
+            reversed_kind=kind,
+            counter=COUNTER,
+        )
+
+
+def test_input_hash_is_of_what_was_asked_not_of_who_asked():
+    asked = input_hash("wallet:1", entry())
+    assert input_hash("wallet:1", entry(actor="bob", idempotency_key="other")) == asked
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"amount": 2}, {"reason": "other"}, {"details": {"a": 1}}, {"counter_account": "revenue"}],
+)
+def test_input_hash_differs_when_something_else_is_asked(changes):
+    assert input_hash("wallet:1", entry(**changes)) != input_hash("wallet:1", entry())
+
+
+def test_input_hash_differs_between_wallets():
+    assert input_hash("wallet:1", entry()) != input_hash("wallet:2", entry())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), JSON, max_size=4))
+def test_canonical_json_is_ascii_and_the_same_in_any_order(value):
+    turned = dict(reversed(list(value.items())))
+    assert canonical_json(value) == canonical_json(turned)
+    assert canonical_json(value).isascii()
