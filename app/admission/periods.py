@@ -1,0 +1,67 @@
+"""The operator's calendar: where the current day and month begin and end. Pure, safe with DST."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+SeedName = Literal[
+    "balance",
+    "day_questions",
+    "day_points",
+    "month_points",
+    "link_total_points",
+    "link_month_points",
+    "guests_day_questions",
+    "guests_day_points",
+]
+SEED_NAMES: frozenset[SeedName] = frozenset(get_args(SeedName))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From ``starts_at`` up to, not including, ``ends_at``; both aware UTC."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+    def holds(self, moment: datetime) -> bool:
+        return self.starts_at <= moment < self.ends_at
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """The day and the month a question falls into, by the operator's clock."""
+
+    today: date
+    month_begins_on: date
+    day: Window
+    month: Window
+    wanted: frozenset[SeedName] = field(default=SEED_NAMES)
+    """For a loader of seeds: which ones are asked for. It may leave out the others."""
+
+
+def periods_at(moment: datetime, zone: ZoneInfo) -> Periods:
+    """The periods that hold ``moment`` (aware) in ``zone``.
+
+    A day begins at its first local midnight, and where clocks skip midnight at the moment they
+    skip it. Where clocks are set back over midnight, the repeated minutes belong to the new day.
+    """
+    moment = moment.astimezone(UTC)
+    today = moment.astimezone(zone).date()
+    while _begins(today + timedelta(days=1), zone) <= moment:
+        today += timedelta(days=1)
+    first = today.replace(day=1)
+    following = (first + timedelta(days=32)).replace(day=1)
+    return Periods(
+        today=today,
+        month_begins_on=first,
+        day=Window(_begins(today, zone), _begins(today + timedelta(days=1), zone)),
+        month=Window(_begins(first, zone), _begins(following, zone)),
+    )
+
+
+def _begins(day: date, zone: ZoneInfo) -> datetime:
+    # fold=0: the earlier of two midnights; inside a gap, the offset before it, which is the
+    # instant of the change.
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
