@@ -1,0 +1,20 @@
+"""Put the application together: a runtime and the blueprints, nothing else."""
+
+from flask import Flask
+
+from app import web
+from app.config import Settings
+from app.hooks.routes import hooks
+from app.ops import ops
+from app.runtime import Runtime
+
+
+def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
+    """The WSGI application of one worker process. Call it after the fork: it opens connections."""
+    app = Flask("shareauth", static_folder=None)
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.extensions["shareauth"] = runtime or Runtime.build(settings)
+    web.install(app)
+    app.register_blueprint(hooks)
+    app.register_blueprint(ops)
+    return app

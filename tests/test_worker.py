@@ -1,0 +1,267 @@
+"""Periodic jobs: when they are due, who runs them, and what they do."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import datetime, time, timedelta
+from types import SimpleNamespace
+from zoneinfo import ZoneInfo
+
+import pytest
+from app import worker
+from app.audit.journal import Actor
+from app.config import Settings
+from app.funding import changes
+from app.funding.changes import Change
+from app.ledger.models import Account
+from app.links import commands
+from app.links.commands import LinkSpec
+from app.metering.models import QuarantinedFinish
+from app.spool.census import Status
+from app.spool.record import Record
+from app.spool.spool import Spool
+from app.telemetry import metrics
+from app.turns.unfinished import Noted
+from app.worker import Job, Rota, daily_at, every
+
+from books import make_users
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR = timedelta(hours=1)
+
+
+class Lead:
+    """A leadership that the test gives and takes."""
+
+    def __init__(self):
+        self.held = True
+
+    def is_held(self):
+        return self.held
+
+    def close(self):
+        self.held = False
+
+
+@pytest.fixture
+def runtime():
+    return SimpleNamespace(settings=Settings())
+
+
+@pytest.mark.parametrize(
+    ("zone", "after", "due"),
+    [
+        (SHANGHAI, "2026-11-23T03:29", "2026-11-23T03:30"),
+        (SHANGHAI, "2026-11-23T03:30", "2026-11-24T03:30"),
+        (SHANGHAI, "2026-12-31T12:00", "2027-01-01T03:30"),
+        # The clock goes back at three: the night has 25 hours, and one half past three.
+        (BERLIN, "2026-10-24T12:00", "2026-10-25T03:30"),
+    ],
+)
+def test_daily_job_is_due_once_a_day_by_the_operators_clock(zone, after, due):
+    found = daily_at(time(3, 30))(datetime.fromisoformat(after).replace(tzinfo=zone))
+    assert found.replace(tzinfo=None).isoformat(timespec="minutes") == due
+    assert found.tzinfo == zone
+
+
+def test_jobs_run_when_due_and_not_before(runtime, now):
+    ran = []
+    rota = Rota(runtime, Lead(), [Job("x", every(HOUR), lambda _, at: ran.append(at))])
+    for minutes in (0, 59, 60, 61, 119, 120, 121):
+        rota.tick(now + timedelta(minutes=minutes))
+    assert ran == [now + HOUR, now + 2 * HOUR]
+
+
+def test_who_does_not_lead_runs_nothing_and_a_new_leader_waits_its_turn(runtime, now):
+    ran, lead = [], Lead()
+    rota = Rota(runtime, lead, [Job("x", every(HOUR), lambda _, at: ran.append(at))])
+    rota.tick(now)
+    lead.held = False
+    rota.tick(now + HOUR)
+    lead.held = True
+    rota.tick(now + 2 * HOUR)
+    assert ran == []
+    rota.tick(now + 3 * HOUR)
+    assert ran == [now + 3 * HOUR]
+
+
+def test_job_of_the_machine_runs_whoever_leads(runtime, now):
+    ran, lead = [], Lead()
+    lead.held = False
+    run = lambda _, at: ran.append(at)  # noqa: E731 - as short as the others
+    rota = Rota(runtime, lead, [Job("x", every(HOUR), run, runs_everywhere=True)])
+    rota.tick(now)
+    rota.tick(now + HOUR)
+    assert ran == [now + HOUR]
+    assert [job.name for job in worker.JOBS if job.runs_everywhere] == ["drain_spool"]
+
+
+def test_spool_is_measured_also_when_its_drain_fails(tmp_path, keys, now):
+    spool = Spool(tmp_path / "spool", keys=keys, bytes_max=10**6)
+    for at in (now - HOUR, now):
+        spool.append(Record("r", at, "key", None, b"{}"), lane="known", now=now)
+    with spool.drain() as batch:
+        batch.reject(batch.entries[1], "link_unknown", now)
+
+    def fail(_now):
+        raise OSError("on purpose")
+
+    drain = SimpleNamespace(run=fail)
+    with pytest.raises(OSError, match="on purpose"):
+        worker.drain_spool(SimpleNamespace(spool=spool, drain=drain), now)
+    assert metrics.SPOOL_RECORDS._value.get() == 1
+    assert metrics.SPOOL_OLDEST_SECONDS._value.get() == 3600
+    assert metrics.SPOOL_ASIDE.labels("rejected")._value.get() == 1
+    spool.close()
+
+
+def _runs(job, outcome):
+    return metrics.JOB_RUNS.labels(job, outcome)._value.get()
+
+
+def test_failing_job_is_counted_and_stops_no_other(runtime, now):
+    def fail(_runtime, _at):
+        raise ValueError("on purpose")
+
+    ran = []
+    jobs = [Job("bad", every(HOUR), fail), Job("good", every(HOUR), lambda _, at: ran.append(at))]
+    rota = Rota(runtime, Lead(), jobs)
+    before = _runs("bad", "failed"), _runs("good", "done")
+    for hours in range(3):
+        rota.tick(now + hours * HOUR)
+    assert len(ran) == 2
+    assert (_runs("bad", "failed"), _runs("good", "done")) == (before[0] + 2, before[1] + 2)
+
+
+def test_old_quarantined_finishes_are_forgotten_and_young_ones_kept(db, now, keys):
+    kept_days = Settings().hooks.quarantine_days
+    with db.begin() as session:
+        actor = Actor("test", "cli")
+        link = commands.create(session, LinkSpec(name="x"), keys=keys, actor=actor, now=now).link
+        for reference, days in (("old", kept_days + 1), ("young", kept_days - 1)):
+            session.add(
+                QuarantinedFinish(
+                    reference=reference,
+                    link_id=link.id,
+                    received_at=now - timedelta(days=days),
+                    reason="request_malformed",
+                    digest="0" * 64,
+                    body_bytes=3,
+                    sealed_body=b"x",
+                    resolved_at=None,
+                    resolution=None,
+                )
+            )
+    worker.prune_quarantine(SimpleNamespace(db=db, settings=Settings()), now)
+    with db.read() as session:
+        assert [row.reference for row in session.query(QuarantinedFinish)] == ["young"]
+
+
+def test_ledger_findings_become_a_metric(db, now, monkeypatch):
+    runtime = SimpleNamespace(db=db, settings=Settings())
+    worker.verify_ledger(runtime, now)
+    assert _found("chain_broken", "books") == 0
+    broken = SimpleNamespace(code="chain_broken", message="…", ids={})
+    found = SimpleNamespace(findings=(broken,) * 3)
+    monkeypatch.setattr(worker.verification, "verify", lambda *_, **__: found)
+    worker.verify_ledger(runtime, now)
+    assert _found("chain_broken", "books") == 3
+    monkeypatch.undo()
+    worker.verify_ledger(runtime, now)
+    assert _found("chain_broken", "books") == 0
+
+
+def test_recent_findings_and_what_stands_around_become_metrics(db, now):
+    asked = []
+    gate = SimpleNamespace(snapshot=lambda user_id, _: asked.append(user_id))
+    spool = SimpleNamespace(
+        status=lambda: Status(3, 1, now - HOUR, rejected=0, damaged=0, fullness=0.1)
+    )
+    runtime = SimpleNamespace(db=db, settings=Settings(), gate=gate, spool=spool)
+    with db.begin() as session:
+        (user_id,) = make_users(session, now)
+    paid = Change(user_id, 5, "CNY", "x", "k")
+    changes.top_up(db, paid, actor=Actor("alice", "cli"), now=now)
+    with db.begin() as session:
+        session.query(Account).filter_by(user_id=user_id).one().balance += 1
+    worker.verify_recent(runtime, now)
+    assert _found("account_differs", "recent") == 1
+    assert _found("hash_wrong", "recent") == 0
+    assert _found("spool_waits", "recent") == 1
+    assert asked == [user_id]
+    # What is older than its window is left to the night.
+    spool.status = lambda: Status(0, 0, None, rejected=0, damaged=0, fullness=0.0)
+    worker.verify_recent(runtime, now + 2 * HOUR)
+    assert _found("account_differs", "recent") == _found("spool_waits", "recent") == 0
+
+
+def _found(code, scope):
+    return metrics.FINDINGS.labels(code, scope)._value.get()
+
+
+def test_sessions_are_pruned_a_week_after_they_expired(monkeypatch, db, now):
+    asked = []
+    monkeypatch.setattr(
+        worker.token_store,
+        "prune_sessions",
+        lambda _session, *, expired_before: asked.append(expired_before) or 0,
+    )
+    worker.prune_sessions(SimpleNamespace(db=db, settings=Settings()), now)
+    assert asked == [now - timedelta(days=7)]
+
+
+def _start_worker(data_dir, *arguments):
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("SHAREAUTH_")}
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "app", "--data-dir", str(data_dir), "worker", *arguments],
+        env={**environ, "SHAREAUTH_CONFIG": ""},
+        cwd=data_dir,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_worker_stops_on_a_signal(tmp_path, sqlite_template, number):
+    (tmp_path / "shareauth.sqlite3").write_bytes(sqlite_template.read_bytes())
+    process = _start_worker(tmp_path)
+    assert "worker_started" in process.stderr.readline()
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "worker_stopped" in told
+
+
+def test_worker_whose_parent_is_gone_stops_by_itself(tmp_path, sqlite_template):
+    (tmp_path / "shareauth.sqlite3").write_bytes(sqlite_template.read_bytes())
+    process = _start_worker(tmp_path, "--parent", str(os.getpid() + 1))
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "worker_stopped" in told
+
+
+def test_unfinished_turns_are_counted_by_what_became_of_them(monkeypatch, now):
+    def value(outcome):
+        return metrics.UNFINISHED_TURNS.labels(outcome)._value.get()
+
+    outcomes = ("recorded", "finished_late", "forgotten")
+    before = [value(outcome) for outcome in outcomes]
+    noted = Noted(recorded=3, hold=9, finished_late=2, forgotten=1)
+    monkeypatch.setattr(worker, "note_unfinished", lambda **_: noted)
+    worker.record_unfinished(SimpleNamespace(db=None, gate=None), now)
+    assert [value(outcome) for outcome in outcomes] == [
+        b + n for b, n in zip(before, (3, 2, 1), strict=True)
+    ]
+
+
+def test_unfinished_turns_are_kept_for_more_than_a_year(monkeypatch, db, now):
+    asked = []
+    monkeypatch.setattr(
+        worker.unfinished_store,
+        "prune",
+        lambda _session, *, asked_before: asked.append(asked_before) or 0,
+    )
+    worker.prune_unfinished(SimpleNamespace(db=db), now)
+    assert asked == [now - timedelta(days=400)]
