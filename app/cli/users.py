@@ -1,0 +1,260 @@
+"""``shareauth users``: the people who ask."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from app.cli.frame import Group, Report
+from app.cli.inputs import NO_LOCALE, Limit, changed_limits, given
+from app.cli.output import amount, card, iso, local, table
+from app.cli.people import find_user, subject_argument
+from app.cli.session import Desk, validated, with_desk
+from app.i18n import LOCALES
+from app.ledger import store as ledger_store
+from app.limits import VisitorLimits
+from app.metering import store as metering_store
+from app.plans import store as plan_store
+from app.plans.commands import DEFAULT_PLAN
+from app.tokens import store as token_store
+from app.tokens.issuers import LOCAL
+from app.users import commands, store
+from app.users.commands import UserChange, UserSpec
+from app.users.models import User
+
+LIMIT = Limit(VisitorLimits)
+
+users = Group(
+    "users",
+    help="A user is a subject of an issuer: the same name from two issuers is two users. Most "
+    "appear by themselves, with their first valid token; FastGPT knows each by a uid that never "
+    "changes.",
+)
+
+
+def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of both add and update."""
+    options = [
+        click.option("--name", metavar="TEXT", help="What people call them."),
+        click.option(
+            "--locale", type=click.Choice([*LOCALES, NO_LOCALE]), help="Language of their messages."
+        ),
+        click.option("--plan", metavar="PLAN", help="Their plan; default: the issuer's."),
+        click.option(
+            "--limit",
+            "limits",
+            type=LIMIT,
+            multiple=True,
+            metavar="LIMIT",
+            help=f"Their own, instead of plan and link. {LIMIT.explained}",
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@users.command("show", example="shareauth users show alice")
+@subject_argument
+@with_desk
+def show(desk: Desk, subject: str, issuer: str | None) -> Report:
+    """Show one user: balance, usage, plan, limits and questions that wait for their answer.
+
+    Open questions are known only while the service's Redis answers.
+    """
+    with desk.db.read() as session:
+        user = find_user(session, subject, issuer)
+        data = _described(desk, session, user)
+        wallet = ledger_store.find_account(session, user.id)
+        data |= {
+            "balance": amount(wallet.balance if wallet else 0),
+            "currency": desk.settings.billing.currency,
+            "points_used": amount(metering_store.points_used(session, user.id)),
+        }
+    held = desk.gate.snapshot(user.id, 0)
+    data["open_questions"] = None if held is None else held.visitor_open
+    data["held"] = None if held is None else amount(held.visitor_hold)
+    return Report(data, [card(_shown(desk, user, data))])
+
+
+@users.command("list", example="shareauth users list --limit 20")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many."
+)
+@click.option(
+    "--after", "after_id", type=int, default=0, metavar="ID", help="Only users after this one."
+)
+@with_desk
+def list_(desk: Desk, *, limit: int, after_id: int) -> Report:
+    """List users in the order in which they were first seen."""
+    with desk.db.read() as session:
+        listed = store.list_page(session, after_id=after_id, limit=limit)
+        plan_of = _plans(desk, session)
+        rows = []
+        for one in listed:
+            wallet = ledger_store.find_account(session, one.user.id)
+            rows.append(
+                {
+                    "id": one.user.id,
+                    "uid": one.user.uid,
+                    "subject": one.user.subject,
+                    "issuer": one.issuer_name,
+                    "name": one.user.name,
+                    "status": one.user.status,
+                    "plan": plan_of(one.user),
+                    "balance": amount(wallet.balance if wallet else 0),
+                    "created_at": iso(one.user.created_at),
+                }
+            )
+    shown = table(
+        ["id>", "subject", "issuer", "name", "status", "plan", "balance>", "uid"],
+        [
+            [
+                row["id"],
+                row["subject"],
+                row["issuer"],
+                row["name"],
+                row["status"],
+                row["plan"],
+                row["balance"],
+                row["uid"],
+            ]
+            for row in rows
+        ],
+        empty="Nobody was seen yet: users appear with their first token, or by `users add`.",
+    )
+    following = listed[-1].user.id if len(listed) == limit else None
+    more = [f"More: --after {following}"] if following else []
+    return Report({"users": rows, "next": following}, [shown, *more])
+
+
+@users.command("add", example="shareauth users add alice --name 'Alice Li' --plan staff")
+@click.argument("subject", help="As the issuer names them.")
+@click.option(
+    "--issuer", default=LOCAL, show_default=True, metavar="NAME", help="Whose subject it is."
+)
+@_settings
+@with_desk
+def add(desk: Desk, subject: str, issuer: str, **typed: Any) -> Report:  # noqa: ANN401 - the options above
+    """Add a user before they were ever seen, to give them credit or a plan.
+
+    Needed for issuers that do not create users by themselves.
+    """
+    with desk.change() as session:
+        row = token_store.get_issuer(session, issuer)
+        values = {"issuer_id": row.id, "subject": subject, **_stated(session, None, typed)}
+        spec = validated(UserSpec, values)
+        uid = desk.keys.uid(row.name, subject)
+        user = commands.create(session, spec, uid=uid, actor=desk.actor, now=desk.now)
+        data = _described(desk, session, user)
+    return Report(data, [f"User {user.subject} is added.", card(_shown(desk, user, data))])
+
+
+@users.command("update", example="shareauth users update alice --plan staff --limit burst=10")
+@subject_argument
+@_settings
+@with_desk
+def update(desk: Desk, subject: str, issuer: str | None, **typed: Any) -> Report:  # noqa: ANN401 - the options above
+    """Change what is given and leave the rest; it holds from the next question on.
+
+    An empty text takes a value away, as in --plan ''. What the issuer's tokens say about name and
+    locale wins when the user comes next.
+    """
+    with desk.change() as session:
+        user = find_user(session, subject, issuer)
+        change = validated(UserChange, _stated(session, user, typed))
+        commands.update(session, user, change, actor=desk.actor, now=desk.now)
+        data = _described(desk, session, user)
+    return Report(data, [f"User {user.subject} is changed.", card(_shown(desk, user, data))])
+
+
+@users.command("suspend", example="shareauth users suspend alice --reason 'left the company'")
+@subject_argument
+@click.option("--reason", help="Why, for the audit journal.")
+@with_desk
+def suspend(desk: Desk, subject: str, issuer: str | None, reason: str | None) -> Report:
+    """Refuse a user on every link, at once. What they had asked already is still billed."""
+    return _set_suspended(desk, subject, issuer, reason, suspended=True)
+
+
+@users.command("activate", example="shareauth users activate alice")
+@subject_argument
+@click.option("--reason", help="Why, for the audit journal.")
+@with_desk
+def activate(desk: Desk, subject: str, issuer: str | None, reason: str | None) -> Report:
+    """Admit a suspended user again."""
+    return _set_suspended(desk, subject, issuer, reason, suspended=False)
+
+
+def _set_suspended(
+    desk: Desk, subject: str, issuer: str | None, reason: str | None, *, suspended: bool
+) -> Report:
+    with desk.change() as session:
+        user = find_user(session, subject, issuer)
+        commands.set_suspended(
+            session, user, suspended=suspended, actor=desk.actor, now=desk.now, reason=reason
+        )
+        data = _described(desk, session, user)
+    return Report(data, [f"User {user.subject} is {user.status}."])
+
+
+def _stated(session: Session, user: User | None, typed: dict[str, Any]) -> dict[str, object]:
+    """The fields of a spec that were typed; limits are changed, not replaced."""
+    values = given(
+        name=typed["name"], locale="" if typed["locale"] == NO_LOCALE else typed["locale"]
+    )
+    if (plan := typed["plan"]) is not None:
+        values["plan_id"] = plan_store.get_by_name(session, plan).id if plan else None
+    if typed["limits"]:
+        values["limits"] = changed_limits(user.limits if user else {}, typed["limits"])
+    return values
+
+
+def _described(desk: Desk, session: Session, user: User) -> dict[str, Any]:
+    data: dict[str, Any] = {"id": user.id, **commands.describe(user)}
+    data["has_own_plan"] = data.pop("plan_id") is not None
+    data["plan"] = _plans(desk, session)(user)
+    data["issuer"] = store.issuer_name(session, user.issuer_id)
+    data["tokens_valid_after"] = iso(user.tokens_valid_after)
+    data["created_at"] = iso(user.created_at)
+    return data
+
+
+def _shown(desk: Desk, user: User, data: dict[str, Any]) -> dict[str, object]:
+    zone = desk.settings.zone
+    balance = data.get("balance")
+    return {
+        "subject": data["subject"],
+        "issuer": data["issuer"],
+        "uid": data["uid"],
+        "name": data["name"],
+        "status": data["status"],
+        "plan": data["plan"],
+        "balance": None if balance is None else f"{balance} {data['currency']}",
+        "points used": data.get("points_used"),
+        "open questions": data.get("open_questions"),
+        "own limits": data["limits"],
+        "locale": data["locale"],
+        "attributes": data["attributes"],
+        "tokens valid after": local(user.tokens_valid_after, zone),
+        "first seen": local(user.created_at, zone),
+    }
+
+
+def _plans(desk: Desk, session: Session) -> Callable[[User], str]:
+    """Tells the name of a user's plan: their own, else the issuer's, else ``default``."""
+    names = {plan.id: plan.name for plan in plan_store.list_all(session)}
+    configured = {spec.name: spec.default_plan for spec in desk.configured_issuers}
+    by_issuer = {
+        row.id: configured.get(row.name, row.spec.get("default_plan"))
+        for row in token_store.list_issuers(session)
+    }
+
+    def plan_of(user: User) -> str:
+        if user.plan_id is not None:
+            return names[user.plan_id]
+        stated = by_issuer.get(user.issuer_id)
+        return stated if stated and stated in names.values() else DEFAULT_PLAN
+
+    return plan_of
