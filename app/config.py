@@ -8,13 +8,14 @@ Nothing outside this module reads the environment.
 
 import contextlib
 import os
+import pickle
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import IO, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -298,6 +299,30 @@ def chosen(config_file: Path | None, data_dir: Path | None) -> Iterator[None]:
         for name in given:
             os.environ.pop(name, None)
         os.environ.update(before)
+
+
+def hand_over(settings: Settings, pipe: IO[bytes]) -> None:
+    """Give a process we started the very settings we have; closes ``pipe``, its standard input.
+
+    A process that has ended already is the concern of whoever watches it.
+    """
+    with contextlib.suppress(BrokenPipeError), pipe:
+        pickle.dump(settings, pipe)
+
+
+def handed_over(pipe: IO[bytes]) -> Settings:
+    """The settings that the process which started us handed over.
+
+    Raises:
+        SettingsError: nothing of the kind came.
+    """
+    try:
+        settings = pickle.load(pipe)  # noqa: S301 - our standard input, from our own parent
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise SettingsError(f"no settings were handed over: {error}") from None
+    if not isinstance(settings, Settings):
+        raise SettingsError("what was handed over are no settings")
+    return settings
 
 
 def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:

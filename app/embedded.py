@@ -27,6 +27,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.admission.keys import KeyNames
+from app.config import Settings
 from app.errors import Unavailable
 
 SOCKET_PATH_BYTES_MAX = 100
@@ -84,8 +85,9 @@ class EmbeddedValkey:
         if not self.is_running and not self._lock.closed:
             self._process = _spawn(self._home, self._socket_path)
 
-    def restart(self) -> None:
+    def restart(self, settings: Settings) -> None:
         """Nothing: it has no settings that could have changed."""
+        del settings
 
     def stop(self, timeout_s: float = 10) -> None:
         """Stop the server, saving what is worth it; kill it when that takes too long. Repeatable.

@@ -61,7 +61,7 @@ class Companion(Protocol):
         """Start it again if it has ended."""
         ...
 
-    def restart(self) -> None:
+    def restart(self, settings: Settings) -> None:
         """Have it take the new settings."""
         ...
 
@@ -129,7 +129,7 @@ class _Service(BaseApplication):
         logs.configure(self._settings.logging.level, self._settings.logging.format)
         super().reload()
         for companion in self._companions:
-            companion.restart()
+            companion.restart(settings)
         log.info("reloaded")
 
 

@@ -265,6 +265,8 @@ def test_reload_takes_new_settings_without_dropping_a_request(start):
     service.config.write_text("[service]\nworkers = 'many'\n")
     service.process.send_signal(signal.SIGHUP)
     service.wait_for(lambda: any(e["event"] == "reload_refused" for e in service.logged()))
+    os.kill(_jobs(service), signal.SIGKILL)  # it comes back with the settings that are in force
+    service.wait_for(lambda: len(_workers_started(service)) == 3)
     service.config.write_text(f"[service]\n[redis]\nurl = 'redis://127.0.0.1:{_free_port()}'\n")
     service.process.send_signal(signal.SIGHUP)
     service.wait_for(lambda: "redis.url can only be changed" in service.err.read_text())
@@ -305,18 +307,23 @@ def test_what_dies_beside_the_workers_is_started_again(start):
     service.wait_for(lambda: _valkeys(service) not in (old, []))
     service.wait_for(lambda: json.loads(service.get("/readyz"))["checks"]["redis"] == "ok")
     assert service.call("start", question="?")["success"] is True
+    service.wait_for(lambda: _workers_started(service))
+    os.kill(_jobs(service), signal.SIGKILL)
+    service.wait_for(lambda: len(_workers_started(service)) == 2)
 
-    def workers():
-        return [e for e in service.logged() if e["event"] == "worker_started"]
 
-    service.wait_for(workers)
-    (jobs,) = [
+def _workers_started(service):
+    return [e for e in service.logged() if e["event"] == "worker_started"]
+
+
+def _jobs(service):
+    """The pid of the process that does the periodic jobs."""
+    (pid,) = [
         pid
         for pid in _pids_of(str(service.data_dir))
         if f"--parent {service.process.pid}" in _command(pid)
     ]
-    os.kill(jobs, signal.SIGKILL)
-    service.wait_for(lambda: len(workers()) == 2)
+    return pid
 
 
 def _valkeys(service):

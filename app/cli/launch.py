@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from app import embedded, schema, server
+from app import config, embedded, schema, server
 from app.audit.journal import Actor
 from app.cli import demo, foundation, welcome
 from app.cli.demo import Demo
@@ -28,10 +28,14 @@ log = structlog.get_logger(__name__)
 
 
 class JobsProcess:
-    """``shareauth worker`` beside the HTTP workers; it also ends by itself when we are gone."""
+    """``shareauth worker`` beside the HTTP workers; it also ends by itself when we are gone.
 
-    def __init__(self, *, graceful_timeout_s: float) -> None:
-        self._graceful_timeout_s = graceful_timeout_s
+    It is given our settings instead of reading its own: what an operator has half written into the
+    file since must neither reach it nor keep it from being started again.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = -RESTART_PAUSE_S
 
@@ -46,12 +50,15 @@ class JobsProcess:
         self._process = subprocess.Popen(  # noqa: S603 - ourselves
             # -P: the working directory may hold another package named app.
             [sys.executable, "-P", "-m", "app", "worker", "--parent", str(os.getpid())],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             process_group=0,  # Ctrl-C in a terminal is for us; we tell it when to stop
         )
+        if self._process.stdin is not None:
+            config.hand_over(self._settings, self._process.stdin)
 
-    def restart(self) -> None:
+    def restart(self, settings: Settings) -> None:
         self.stop()
+        self._settings = settings
         self._process = None
         self._started_at = -RESTART_PAUSE_S
 
@@ -60,7 +67,7 @@ class JobsProcess:
             return
         self._process.terminate()
         try:
-            self._process.wait(self._graceful_timeout_s)
+            self._process.wait(self._settings.service.graceful_timeout_s)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -82,7 +89,7 @@ def run(settings: Settings, data_dir: Path) -> None:
             stack.callback(valkey.stop)
             companions.append(valkey)
         found = _prepare_database(settings)
-        jobs = JobsProcess(graceful_timeout_s=settings.service.graceful_timeout_s)
+        jobs = JobsProcess(settings)
         stack.callback(jobs.stop)
         companions.append(jobs)
         server.serve(

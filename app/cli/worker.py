@@ -1,5 +1,7 @@
 """``shareauth worker``: the periodic jobs as a process of their own."""
 
+import sys
+
 import click
 
 from app import config
@@ -16,6 +18,6 @@ def worker(parent_pid: int | None) -> None:
     `serve` runs them already. Use this where the HTTP service is started by something else, such
     as your own gunicorn; one process at a time does the work, however many are started.
     """
-    settings = config.load()
+    settings = config.load() if parent_pid is None else config.handed_over(sys.stdin.buffer)
     logs.configure(settings.logging.level, settings.logging.format)
     jobs.work(settings, parent_pid=parent_pid)
