@@ -94,6 +94,7 @@ def make_event(
                 node_kind="chatNode",
                 points=amount,
                 charge=charge if position == 0 else 0,
+                is_covered=False,
             )
         )
     session.flush()

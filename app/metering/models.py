@@ -68,6 +68,8 @@ class UsageLine(Base):
     rerank_tokens: Mapped[int | None] = mapped_column(sa.BigInteger)
     points: Mapped[int] = mapped_column(Nano)
     charge: Mapped[int] = mapped_column(Nano)
+    is_covered: Mapped[bool]
+    """No points here, though it was not free: another line has its cost. Prices go by it."""
 
 
 class UsageDay(Base):

@@ -53,6 +53,7 @@ class LineRow:
     rerank_tokens: int | None
     points: int
     charge: int
+    is_covered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def line_rows(
             rerank_tokens=line.rerank_tokens,
             points=share,
             charge=its_charge,
+            is_covered=line.is_covered,
         )
         for line, share, its_charge in zip(lines, shares, line_charges, strict=True)
     ]

@@ -418,6 +418,7 @@ def upgrade() -> None:
         sa.Column("rerank_tokens", sa.BigInteger(), nullable=True),
         sa.Column("points", sa.BigInteger(), nullable=False),
         sa.Column("charge", sa.BigInteger(), nullable=False),
+        sa.Column("is_covered", sa.Boolean(), nullable=False),
         sa.CheckConstraint(
             "points >= 0 AND charge >= 0", name=op.f("ck_usage_lines_never_a_credit")
         ),

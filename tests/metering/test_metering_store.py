@@ -66,7 +66,7 @@ def _insert(session, row: EventRow, lines: list[LineRow], day: DayKey = TODAY) -
 
 
 def test_an_event_comes_back_as_it_was_written(db, row):
-    free = LineRow("", "tool", None, None, 3, 4, points=300, charge=30)
+    free = LineRow("", "tool", None, None, 3, 4, points=300, charge=30, is_covered=True)
     with db.begin() as session:
         event_id = _insert(session, row, [LINE, free])
     with db.read() as session:
@@ -79,6 +79,7 @@ def test_an_event_comes_back_as_it_was_written(db, row):
         lines = store.load_lines(session, [event_id])[event_id]
         assert [(line.position, line.model) for line in lines] == [(0, "gpt-4o"), (1, "")]
         assert (lines[1].embedding_tokens, lines[1].rerank_tokens) == (3, 4)
+        assert [line.is_covered for line in lines] == [False, True]
         assert store.load_events(session, [event_id, 999]).keys() == {event_id}
         with pytest.raises(store.EventNotFound):
             store.get_event(session, "nobody")
