@@ -8,14 +8,13 @@ Nothing outside this module reads the environment.
 
 import contextlib
 import os
-import pickle
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -191,6 +190,12 @@ class Metering(Section):
     """A node that claims more is not believed: it counts as missing, with a warning."""
 
 
+class Retention(Section):
+    usage_lines_months: int = Field(default=0, ge=0)
+    """Lines of so many whole months stay in the database, older ones may be removed once they are
+    archived; 0 keeps all for ever. Answers and their charges are never removed."""
+
+
 class Billing(Section):
     currency: str = Field(default="CNY", pattern=r"^[A-Z][A-Z0-9]{1,11}$")
 
@@ -216,6 +221,7 @@ class Settings(Section):
     identity: Identity = Identity()
     admission: Admission = Admission()
     metering: Metering = Metering()
+    retention: Retention = Retention()
     billing: Billing = Billing()
     logging: Logging = Logging()
     demo: Demo = Demo()
@@ -299,30 +305,6 @@ def chosen(config_file: Path | None, data_dir: Path | None) -> Iterator[None]:
         for name in given:
             os.environ.pop(name, None)
         os.environ.update(before)
-
-
-def hand_over(settings: Settings, pipe: IO[bytes]) -> None:
-    """Give a process we started the very settings we have; closes ``pipe``, its standard input.
-
-    A process that has ended already is the concern of whoever watches it.
-    """
-    with contextlib.suppress(BrokenPipeError), pipe:
-        pickle.dump(settings, pipe)
-
-
-def handed_over(pipe: IO[bytes]) -> Settings:
-    """The settings that the process which started us handed over.
-
-    Raises:
-        SettingsError: nothing of the kind came.
-    """
-    try:
-        settings = pickle.load(pipe)  # noqa: S301 - our standard input, from our own parent
-    except (pickle.UnpicklingError, EOFError) as error:
-        raise SettingsError(f"no settings were handed over: {error}") from None
-    if not isinstance(settings, Settings):
-        raise SettingsError("what was handed over are no settings")
-    return settings
 
 
 def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:

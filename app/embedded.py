@@ -134,6 +134,11 @@ def start(data_dir: Path, *, namespace: str) -> EmbeddedValkey:
     return EmbeddedValkey(process, lock, home, socket_path)
 
 
+def forget(data_dir: Path) -> None:
+    """Have the next start begin with an empty server. To be called while none runs."""
+    (_home(data_dir) / "dump.rdb").unlink(missing_ok=True)
+
+
 def _launch(home: Path, socket_path: Path) -> subprocess.Popen[bytes]:
     try:
         return _run(home, socket_path)

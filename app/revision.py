@@ -10,6 +10,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.db import Base, RowId
 
+LEAP = 1_000_000
+"""More changes than anybody makes between a backup and its restore."""
+
 
 class ConfigRevision(Base):
     __tablename__ = "config_revision"
@@ -28,6 +31,18 @@ def bump(session: Session) -> None:
     if session.execute(grown).rowcount == 0:  # type: ignore[attr-defined]
         session.add(ConfigRevision(id=1, number=1))
         session.flush()
+
+
+def leap(session: Session, *, above: int) -> int:
+    """Make every memory stale, also that of changes which a restored database never heard of.
+
+    ``above`` is the highest number known to have been announced. How many followed it nobody
+    knows any more, so the new one is far beyond. Returns it.
+    """
+    bump(session)
+    number = max(current(session), above) + LEAP
+    session.execute(sa.update(ConfigRevision).values(number=number))
+    return number
 
 
 def current(session: Session) -> int:

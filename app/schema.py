@@ -8,6 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from app.db import Database
 from app.tables import metadata
@@ -47,6 +48,14 @@ def current(db: Database) -> str | None:
 
 def head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def knows(revision: str) -> bool:
+    """Whether a migration of that name is part of this version."""
+    try:
+        return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
+    except CommandError:
+        return False
 
 
 def differences(db: Database) -> list[str]:

@@ -16,10 +16,12 @@ from types import FrameType
 
 import structlog
 
+from app.archives import partitions
 from app.config import Settings
 from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
 from app.metering import store as metering_store
+from app.metering.months import month_text
 from app.runtime import Runtime
 from app.statements import selfaudit, verification
 from app.statements.selfaudit import Surroundings
@@ -87,6 +89,13 @@ def prune_quarantine(runtime: Runtime, now: datetime) -> None:
         pruned = metering_store.prune_quarantined(session, received_before=now - kept)
     if pruned:
         log.warning("quarantine_pruned", count=pruned)
+
+
+def prepare_partitions(runtime: Runtime, now: datetime) -> None:
+    """Have a partition of usage lines for this month and the next ones, on PostgreSQL."""
+    made = partitions.prepare(runtime.db, now)
+    if made:
+        log.info("partitions_made", months=[month_text(month) for month in made])
 
 
 def verify_ledger(runtime: Runtime, now: datetime) -> None:
@@ -170,6 +179,7 @@ JOBS = (
     Job("prune_unfinished", every(timedelta(hours=1)), prune_unfinished),
     Job("prune_sessions", every(timedelta(hours=1)), prune_sessions),
     Job("prune_quarantine", every(timedelta(hours=1)), prune_quarantine),
+    Job("prepare_partitions", every(timedelta(hours=1)), prepare_partitions),
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),
 )

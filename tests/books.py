@@ -5,6 +5,7 @@ from datetime import datetime
 
 from app.links.models import Link
 from app.metering.models import UsageEvent, UsageLine
+from app.metering.months import month_of
 from app.tokens.models import Issuer
 from app.users.models import User
 from sqlalchemy.orm import Session
@@ -90,6 +91,7 @@ def make_event(
             UsageLine(
                 event_id=event.id,
                 position=position,
+                received_month=month_of(now),
                 model=model,
                 node_kind="chatNode",
                 points=amount,

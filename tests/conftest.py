@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 from app import schema
+from app.archives import partitions
 from app.db import Database
 from app.keys import Keys
 
@@ -61,6 +62,7 @@ def postgres_template(postgres_url: str) -> str:
     _administer(postgres_url, f"CREATE DATABASE {name}")
     db = Database(sa.make_url(postgres_url).set(database=name).render_as_string(False))
     schema.upgrade(db)
+    partitions.prepare(db, NOW)
     db.close()
     return name
 

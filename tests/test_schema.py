@@ -15,6 +15,7 @@ from app.audit import journal
 from app.db import Database
 from app.ledger.transactions import Entry
 from app.ledger.writer import lock_wallet, post
+from app.metering.models import UsageArchive
 from app.pricing.models import PriceVersion
 from app.tables import metadata
 
@@ -25,6 +26,7 @@ APPEND_ONLY = [
     "price_versions",
     "usage_events",
     "usage_lines",
+    "usage_archives",
     "ledger_transactions",
     "ledger_postings",
 ]
@@ -47,6 +49,20 @@ def full_db(db: Database, now) -> Database:
         post(session, wallet, entry, now=now)
         journal.record(
             session, actor=journal.Actor("a", "cli"), action="x.y", subject=("x", 1), now=now
+        )
+        session.add(
+            UsageArchive(
+                received_month=202611,
+                part=1,
+                action="created",
+                at=now,
+                actor="test",
+                after_event=0,
+                last_event=event_id,
+                line_count=1,
+                sha256="",
+                manifest={},
+            )
         )
         session.add(
             PriceVersion(

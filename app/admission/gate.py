@@ -182,6 +182,18 @@ class Gate:
             return False
         return True
 
+    def forget(self) -> bool:
+        """Drop all that is held, the revision too; whether Redis did it.
+
+        For books that were put back: what is held is of later ones, and ids given since stand for
+        others now. It costs what losing Redis costs (README.md).
+        """
+        try:
+            self._redis.forget()
+        except RedisAway:
+            return False
+        return True
+
     def ping(self) -> bool:
         """Whether Redis answers within its budget."""
         try:

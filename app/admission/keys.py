@@ -82,6 +82,10 @@ class KeyNames:
         """Matches what was loaded and must not outlive a server that has been away."""
         return self._key(LOADED, "*")
 
+    def everything_pattern(self) -> str:
+        """Matches all that this deployment keeps."""
+        return self._key("*")
+
     def _tickets(self, user_id: int, link_id: int) -> list[str]:
         scopes = (("u", user_id), ("g", link_id), ("l", link_id))
         return [self._key(part, *scope) for scope in scopes for part in ("open", "held")]

@@ -225,6 +225,9 @@ class RedisGate:
     def acknowledge_expired(self, collected: Collected) -> None:
         self._scripts.run("acknowledge", self._names.watch(), collected.acknowledgement())
 
+    def forget(self) -> None:
+        self._scripts.ask(lambda client: _unlink(client, self._names.everything_pattern()))
+
     def _ask_once(
         self, ask: Ask, periods: Periods, seeds: Seeds | None, *, is_last: bool
     ) -> list[Any]:
@@ -270,6 +273,11 @@ def _evaluate(
     except NoScriptError:
         # A fresh server. EVAL keeps the text for the next EVALSHA.
         return client.eval(script.text, len(keys), *keys, *args)
+
+
+def _unlink(client: redis.Redis, pattern: str) -> None:
+    for name in client.scan_iter(match=pattern, count=1000):
+        client.unlink(name)
 
 
 def _kind_of(error: redis.RedisError) -> str:

@@ -1,4 +1,4 @@
-"""``shareauth db``: the schema of the database."""
+"""``shareauth db``: the schema of the database, its backups and what a restore needs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import click
 
 from app import config, schema
-from app.cli import foundation
+from app.archives import partitions
+from app.cli import backups, foundation
 from app.cli.frame import Group, Report
 from app.cli.session import Desk
 from app.first_start import prepare
@@ -17,6 +18,11 @@ db = Group(
     "version of shareauth knows which tables it needs; `serve` upgrades the embedded database by "
     "itself, any other one is upgraded here, before the new version starts.",
 )
+
+
+db.add_command(backups.backup)
+db.add_command(backups.restore)
+db.add_command(backups.after_restore)
 
 
 @contextlib.contextmanager
@@ -41,6 +47,7 @@ def upgrade() -> Report:
         before = schema.current(desk.db)
         schema.upgrade(desk.db)
         after = schema.current(desk.db)
+        partitions.prepare(desk.db, desk.now)
         foundation.ensure(desk.db, desk.settings, actor=desk.actor, now=desk.now)
     said = f"The database was at {after} already." if before == after else _moved(before, after)
     return Report({"from": before, "to": after, "changed": before != after}, [said])

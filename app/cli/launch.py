@@ -12,13 +12,15 @@ from pathlib import Path
 
 import structlog
 
-from app import config, embedded, schema, server
+from app import embedded, handover, schema, server
+from app.archives import partitions
 from app.audit.journal import Actor
 from app.cli import demo, foundation, welcome
 from app.cli.demo import Demo
 from app.cli.output import show
 from app.cli.session import Desk
 from app.config import Settings
+from app.db import DatabaseBusy
 from app.telemetry import logs
 
 RESTART_PAUSE_S = 5.0
@@ -54,7 +56,7 @@ class JobsProcess:
             process_group=0,  # Ctrl-C in a terminal is for us; we tell it when to stop
         )
         if self._process.stdin is not None:
-            config.hand_over(self._settings, self._process.stdin)
+            handover.hand_over(self._settings, self._process.stdin)
 
     def restart(self, settings: Settings) -> None:
         self.stop()
@@ -106,8 +108,17 @@ def _prepare_database(settings: Settings) -> Demo | None:
         schema.upgrade(desk.db)
         if (after := schema.current(desk.db)) != before:
             log.info("schema_upgraded", before=before, after=after)
+        _prepare_partitions(desk)
         foundation.ensure(desk.db, settings, actor=ACTOR, now=datetime.now(UTC))
         return demo.find_or_make(desk)
+
+
+def _prepare_partitions(desk: Desk) -> None:
+    try:
+        partitions.prepare(desk.db, desk.now)
+    except DatabaseBusy as busy:
+        # The default partition takes what comes; the job tries again.
+        log.warning("partitions_not_prepared", problem=busy.message)
 
 
 @contextlib.contextmanager

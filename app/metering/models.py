@@ -52,13 +52,21 @@ class UsageEvent(Base):
 
 
 class UsageLine(Base):
-    """What one node of the answer used. Append-only."""
+    """What one node of the answer used. Append-only.
+
+    On PostgreSQL each month is a partition of its own; see lines/store.py.
+    """
 
     __tablename__ = "usage_lines"
-    __table_args__ = (sa.CheckConstraint("points >= 0 AND charge >= 0", name="never_a_credit"),)
+    __table_args__ = (
+        sa.CheckConstraint("points >= 0 AND charge >= 0", name="never_a_credit"),
+        {"postgresql_partition_by": "LIST (received_month)"},
+    )
 
     event_id: Mapped[int] = mapped_column(sa.ForeignKey("usage_events.id"), primary_key=True)
     position: Mapped[int] = mapped_column(primary_key=True)
+    received_month: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The month (UTC) of the event's ``received_at``: 202611. Who asks by event names it too."""
     model: Mapped[str] = mapped_column(sa.Text)
     """The display name FastGPT sent; empty when it named none."""
     node_kind: Mapped[str] = mapped_column(sa.String(60))
@@ -70,6 +78,37 @@ class UsageLine(Base):
     charge: Mapped[int] = mapped_column(Nano)
     is_covered: Mapped[bool]
     """No points here, though it was not free: another line has its cost. Prices go by it."""
+
+
+class UsageArchive(Base):
+    """What became of the lines of a month: archived, removed, put back. Append-only.
+
+    The newest row of a month's part says where its lines are. The part's facts are repeated in
+    each row, so that one row is enough to find and to judge the file.
+    """
+
+    __tablename__ = "usage_archives"
+    __table_args__ = (
+        sa.Index(None, "received_month"),
+        sa.CheckConstraint("action IN ('created', 'removed', 'restored')", name="action"),
+        sa.CheckConstraint("part > 0 AND after_event < last_event", name="part"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    received_month: Mapped[int] = mapped_column(sa.Integer)
+    part: Mapped[int] = mapped_column(sa.Integer)
+    """1, or more where lines came after the month was removed: from a spool, of an old finish."""
+    action: Mapped[str] = mapped_column(sa.String(10))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(sa.String(200))
+    after_event: Mapped[int] = mapped_column(sa.BigInteger)
+    """The part has the lines of the month's events with ids above this, up to ``last_event``."""
+    last_event: Mapped[int] = mapped_column(sa.BigInteger)
+    line_count: Mapped[int] = mapped_column(sa.BigInteger)
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    """Of the Parquet file."""
+    manifest: Mapped[dict[str, Any]] = mapped_column(Json)
+    """As it lies beside the file; see archives/manifest.py."""
 
 
 class UsageDay(Base):

@@ -2,7 +2,8 @@
 
 import hashlib
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from app.db import execute_rows, upsert_adding
 from app.errors import NotFound
 from app.keys import Keys
 from app.metering.models import QuarantinedFinish, UsageDay, UsageEvent, UsageLine
+from app.metering.months import month_of
 from app.metering.rows import DayKey, EventRow, LineRow
 
 _DAY_KEY = ["user_id", "day", "link_id"]
@@ -95,7 +97,12 @@ def insert_events(session: Session, events: Sequence[NewEvent]) -> dict[str, int
     inserted = session.execute(_INSERT_EVENT, [_columns(event.row) for event in events])
     ids: dict[str, int] = {key: event_id for event_id, key in inserted}
     lines = [
-        {"event_id": ids[event.row.idempotency_key], "position": position} | _values(line)
+        {
+            "event_id": ids[event.row.idempotency_key],
+            "position": position,
+            "received_month": month_of(event.row.received_at),
+        }
+        | _values(line)
         for event in events
         for position, line in enumerate(event.lines)
     ]
@@ -144,17 +151,31 @@ def load_events(session: Session, ids: Collection[int]) -> dict[int, UsageEvent]
     return {event.id: event for event in found}
 
 
-def load_lines(session: Session, event_ids: Collection[int]) -> dict[int, list[UsageLine]]:
-    """The lines of these events, in the order of the answer; every id asked for has a list."""
-    lines: dict[int, list[UsageLine]] = {event_id: [] for event_id in event_ids}
-    statement = (
-        sa.select(UsageLine)
-        .where(UsageLine.event_id.in_(sorted(event_ids)))
-        .order_by(UsageLine.event_id, UsageLine.position)
-    )
-    for line in session.scalars(statement):
-        lines[line.event_id].append(line)
+def load_lines(session: Session, received: Mapping[int, datetime]) -> dict[int, list[UsageLine]]:
+    """The lines of each event, in the order of the answer; every id asked for has a list.
+
+    ``received`` says when each event was received: that names the partition of its lines.
+    """
+    lines: dict[int, list[UsageLine]] = {event_id: [] for event_id in received}
+    for condition in lines_of(received):
+        statement = (
+            sa.select(UsageLine).where(condition).order_by(UsageLine.event_id, UsageLine.position)
+        )
+        for line in session.scalars(statement):
+            lines[line.event_id].append(line)
     return lines
+
+
+def lines_of(received: Mapping[int, datetime]) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions that together select the lines of these events, one for each month they are of.
+
+    One statement for all months would look for each event in each partition.
+    """
+    months: defaultdict[int, list[int]] = defaultdict(list)
+    for event_id, received_at in received.items():
+        months[month_of(received_at)].append(event_id)
+    for month, event_ids in sorted(months.items()):
+        yield (UsageLine.received_month == month) & UsageLine.event_id.in_(sorted(event_ids))
 
 
 def list_events(

@@ -15,6 +15,8 @@ from app.admission.micro import floor_micro, from_micro
 from app.db import Database
 from app.ledger.verify import Finding
 from app.metering import store as metering_store
+from app.metering.lines import store as lines_store
+from app.metering.months import month_text
 from app.money import format_nano
 from app.spool.census import Status
 from app.statements import store
@@ -29,6 +31,8 @@ CODES = (
     "events_unpriced",
     "quarantine_unresolved",
     "turns_unfinished",
+    "partitions_missing",
+    "lines_astray",
     "spool_waits",
     "spool_aside",
 )
@@ -71,6 +75,7 @@ def audit(
         yield from _unpriced(session, since)
         yield from _quarantine(session, now)
         yield from _unfinished(session, around.zone, now)
+        yield from _partitions(session, now)
     yield from _spool(around.spool, now)
 
 
@@ -174,6 +179,29 @@ def _unfinished(session: Session, zone: ZoneInfo, now: datetime) -> Iterator[Fin
             "and the proxy's whether its finishes reach this service.",
             {"count": unfinished},
         )
+
+
+def _partitions(session: Session, now: datetime) -> Iterator[Finding]:
+    found = lines_store.examine_partitions(session, now)
+    cure = "The job `prepare_partitions` says why in the log of `shareauth worker`, and so does"
+    if found.missing:
+        yield Finding(
+            "partitions_missing",
+            f"usage_lines has no partition for {_months(found.missing)}: lines of these months go "
+            f"to the default one. {cure} `shareauth db upgrade`, which makes them, too.",
+            {"months": _months(found.missing)},
+        )
+    if found.astray:
+        yield Finding(
+            "lines_astray",
+            f"Lines of {_months(found.astray)} are in the default partition of usage_lines. "
+            f"{cure} `shareauth db upgrade`, which puts them where they belong.",
+            {"months": _months(found.astray)},
+        )
+
+
+def _months(months: tuple[int, ...]) -> str:
+    return ", ".join(month_text(month) for month in months)
 
 
 def _spool(status: Status, now: datetime) -> Iterator[Finding]:

@@ -138,7 +138,8 @@ def _entries(session: Session, page: Sequence[Transaction]) -> list[StatementEnt
 
 def _usages(session: Session, event_ids: Collection[int]) -> dict[int, Usage]:
     events = metering_store.load_events(session, event_ids)
-    lines = metering_store.load_lines(session, event_ids)
+    received = {event.id: event.received_at for event in events.values()}
+    lines = metering_store.load_lines(session, received)
     links = store.load_link_names(session, {event.link_id for event in events.values()})
     return {
         event.id: _usage(event, lines[event.id], links.get(event.link_id, ""))

@@ -1,6 +1,6 @@
 """Every SQL statement that reads the ledger and the usage together."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from app.ledger.models import Account, Transaction
 from app.ledger.transactions import canonical_time
 from app.links.models import Link
 from app.metering.models import QuarantinedFinish, UsageDay, UsageEvent, UsageLine
+from app.metering.store import lines_of
 
 PAGE_ROWS = 500
 
@@ -151,7 +152,7 @@ def iter_proven_events(session: Session) -> Iterator[dict[str, Any]]:
         ).all()
         if not page:
             return
-        lines = _lines(session, [event.id for event in page])
+        lines = _lines(session, {event.id: event.received_at for event in page})
         for event in page:
             received_at = canonical_time(event.received_at)
             yield {**event._asdict(), "received_at": received_at, "lines": lines[event.id]}
@@ -253,16 +254,19 @@ def day_of(event: EventFacts, zone: ZoneInfo) -> date:
     return event.received_at.astimezone(zone).date()
 
 
-def _lines(session: Session, event_ids: Sequence[int]) -> dict[int, list[dict[str, int | None]]]:
-    statement = (
-        sa.select(UsageLine.event_id, *_LINE_NUMBERS)
-        .where(UsageLine.event_id.in_(event_ids))
-        .order_by(UsageLine.event_id, UsageLine.position)
-    )
-    found: dict[int, list[dict[str, int | None]]] = {event_id: [] for event_id in event_ids}
-    for event_id, *numbers in session.execute(statement):
-        names = (column.key for column in _LINE_NUMBERS)
-        found[event_id].append(dict(zip(names, numbers, strict=True)))
+def _lines(
+    session: Session, received: Mapping[int, datetime]
+) -> dict[int, list[dict[str, int | None]]]:
+    found: dict[int, list[dict[str, int | None]]] = {event_id: [] for event_id in received}
+    names = [column.key for column in _LINE_NUMBERS]
+    for condition in lines_of(received):
+        statement = (
+            sa.select(UsageLine.event_id, *_LINE_NUMBERS)
+            .where(condition)
+            .order_by(UsageLine.event_id, UsageLine.position)
+        )
+        for event_id, *numbers in session.execute(statement):
+            found[event_id].append(dict(zip(names, numbers, strict=True)))
     return found
 
 
@@ -277,9 +281,8 @@ def _last_event_before(session: Session, since: datetime) -> int:
 
 
 def _facts(session: Session, page: Sequence[UsageEvent]) -> Iterator[EventFacts]:
-    ids = [event.id for event in page]
-    lines = _line_sums(session, ids)
-    charges = _charges(session, ids)
+    lines = _line_sums(session, {event.id: event.received_at for event in page})
+    charges = _charges(session, [event.id for event in page])
     for event in page:
         line_points, line_charge = lines.get(event.id, (0, 0))
         charged_user_id, charged = charges.get(event.id, (None, None))
@@ -299,15 +302,14 @@ def _facts(session: Session, page: Sequence[UsageEvent]) -> Iterator[EventFacts]
         )
 
 
-def _line_sums(session: Session, event_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+def _line_sums(session: Session, received: Mapping[int, datetime]) -> dict[int, tuple[int, int]]:
     # Added up here: SQLite's SUM stops with an error where Python's integers go on.
-    statement = sa.select(UsageLine.event_id, UsageLine.points, UsageLine.charge).where(
-        UsageLine.event_id.in_(event_ids)
-    )
+    lines = sa.select(UsageLine.event_id, UsageLine.points, UsageLine.charge)
     sums: dict[int, tuple[int, int]] = {}
-    for event_id, points, charge in session.execute(statement):
-        before = sums.get(event_id, (0, 0))
-        sums[event_id] = (before[0] + points, before[1] + charge)
+    for condition in lines_of(received):
+        for event_id, points, charge in session.execute(lines.where(condition)):
+            before = sums.get(event_id, (0, 0))
+            sums[event_id] = (before[0] + points, before[1] + charge)
     return sums
 
 

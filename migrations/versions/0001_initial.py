@@ -20,11 +20,25 @@ APPEND_ONLY = {
     "audit_entries": ("id",),
     "price_versions": ("id",),
     "usage_events": ("id",),
-    "usage_lines": ("event_id", "position"),
+    "usage_lines": ("event_id", "position", "received_month"),
+    "usage_archives": ("id",),
     "ledger_transactions": ("id",),
     "ledger_postings": ("transaction_id", "position"),
 }
 """Tables whose rows are never changed or removed, with their primary keys."""
+
+REMOVED = {
+    "usage_lines": "COALESCE((SELECT action FROM usage_archives "
+    "WHERE received_month = OLD.received_month AND after_event < OLD.event_id "
+    "AND OLD.event_id <= last_event ORDER BY id DESC LIMIT 1), '') = 'removed'"
+}
+"""SQLite: what may be deleted after all, because it lies in an archive and was declared removed.
+
+PostgreSQL drops the partition instead, which no trigger sees; its rows are never deleted.
+"""
+
+MONTHS_AHEAD = 3
+"""Partitions of usage_lines that the upgrade makes beside this month's; a job makes the others."""
 
 ACCOUNTS = "ledger_accounts"
 ACCOUNT_IDENTITY = "id, name, kind, user_id, currency, created_at"
@@ -406,27 +420,7 @@ def upgrade() -> None:
         ["posted_at"],
         unique=False,
     )
-    op.create_table(
-        "usage_lines",
-        sa.Column("event_id", ROW_ID, nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("node_kind", sa.String(length=60), nullable=False),
-        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("embedding_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("rerank_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("points", sa.BigInteger(), nullable=False),
-        sa.Column("charge", sa.BigInteger(), nullable=False),
-        sa.Column("is_covered", sa.Boolean(), nullable=False),
-        sa.CheckConstraint(
-            "points >= 0 AND charge >= 0", name=op.f("ck_usage_lines_never_a_credit")
-        ),
-        sa.ForeignKeyConstraint(
-            ["event_id"], ["usage_events.id"], name=op.f("fk_usage_lines_event_id")
-        ),
-        sa.PrimaryKeyConstraint("event_id", "position", name=op.f("pk_usage_lines")),
-    )
+    _create_usage_lines()
     op.create_table(
         "ledger_postings",
         sa.Column("transaction_id", ROW_ID, nullable=False),
@@ -449,17 +443,21 @@ def upgrade() -> None:
         _guard_sqlite()
     else:
         _guard_postgresql()
+        _partition_by_month()
 
 
 def downgrade() -> None:
     # On SQLite the triggers go with their tables.
-    if op.get_bind().dialect.name == "postgresql":
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    if is_postgresql:
         for table in [*APPEND_ONLY, ACCOUNTS]:
             op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
             op.execute(f"DROP TRIGGER {table}_no_truncate ON {table}")
-        op.execute("DROP FUNCTION shareauth_refuse_change()")
     op.drop_table("ledger_postings")
-    op.drop_table("usage_lines")
+    _drop_usage_lines()
+    if is_postgresql:
+        for function in ("shareauth_add_usage_month(integer)", "shareauth_refuse_change()"):
+            op.execute(f"DROP FUNCTION {function}")
     op.drop_index(op.f("ix_ledger_transactions_posted_at"), table_name="ledger_transactions")
     op.drop_table("ledger_transactions")
     op.drop_index(op.f("ix_visitor_sessions_user_id"), table_name="visitor_sessions")
@@ -481,9 +479,8 @@ def downgrade() -> None:
     op.drop_table("ledger_accounts")
     op.drop_table("allowance_uses")
     op.drop_index(op.f("ix_users_subject"), table_name="users")
-    op.drop_table("users")
-    op.drop_table("links")
-    op.drop_table("revoked_tokens")
+    for table in ("users", "links", "revoked_tokens"):
+        op.drop_table(table)
     op.drop_index(op.f("ix_price_versions_effective_at"), table_name="price_versions")
     op.drop_table("price_versions")
     op.drop_table("plans")
@@ -540,6 +537,67 @@ def _create_unfinished_turns() -> None:
     )
 
 
+def _create_usage_lines() -> None:
+    op.create_table(
+        "usage_lines",
+        sa.Column("event_id", ROW_ID, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("received_month", sa.Integer(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("node_kind", sa.String(length=60), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("embedding_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("rerank_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("charge", sa.BigInteger(), nullable=False),
+        sa.Column("is_covered", sa.Boolean(), nullable=False),
+        sa.CheckConstraint(
+            "points >= 0 AND charge >= 0", name=op.f("ck_usage_lines_never_a_credit")
+        ),
+        sa.ForeignKeyConstraint(
+            ["event_id"], ["usage_events.id"], name=op.f("fk_usage_lines_event_id")
+        ),
+        sa.PrimaryKeyConstraint(
+            "event_id", "position", "received_month", name=op.f("pk_usage_lines")
+        ),
+        postgresql_partition_by="LIST (received_month)",
+    )
+    op.create_table(
+        "usage_archives",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("received_month", sa.Integer(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("action", sa.String(length=10), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("after_event", sa.BigInteger(), nullable=False),
+        sa.Column("last_event", sa.BigInteger(), nullable=False),
+        sa.Column("line_count", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("manifest", JSON, nullable=False),
+        sa.CheckConstraint(
+            "action IN ('created', 'removed', 'restored')", name=op.f("ck_usage_archives_action")
+        ),
+        sa.CheckConstraint(
+            "part > 0 AND after_event < last_event", name=op.f("ck_usage_archives_part")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_archives")),
+    )
+    op.create_index(
+        op.f("ix_usage_archives_received_month"),
+        "usage_archives",
+        ["received_month"],
+        unique=False,
+    )
+
+
+def _drop_usage_lines() -> None:
+    op.drop_index(op.f("ix_usage_archives_received_month"), table_name="usage_archives")
+    op.drop_table("usage_archives")
+    op.drop_table("usage_lines")
+
+
 def _drop_unfinished_turns() -> None:
     op.drop_index(op.f("ix_unfinished_turns_user_id_asked_at"), table_name="unfinished_turns")
     op.drop_index(op.f("ix_unfinished_turns_link_id_asked_at"), table_name="unfinished_turns")
@@ -550,16 +608,17 @@ def _drop_unfinished_turns() -> None:
 def _guard_sqlite() -> None:
     for table, key in APPEND_ONLY.items():
         _refuse_on_sqlite(table, "UPDATE", "update")
-        _refuse_on_sqlite(table, "DELETE", "delete")
+        _refuse_on_sqlite(table, "DELETE", "delete", unless=REMOVED.get(table))
         _refuse_replacing_on_sqlite(table, key)
     _refuse_on_sqlite(ACCOUNTS, f"UPDATE OF {ACCOUNT_IDENTITY}", "update")
     _refuse_on_sqlite(ACCOUNTS, "DELETE", "delete")
     _refuse_replacing_on_sqlite(ACCOUNTS, ("id",))
 
 
-def _refuse_on_sqlite(table: str, event: str, name: str) -> None:
+def _refuse_on_sqlite(table: str, event: str, name: str, unless: str | None = None) -> None:
+    when = f"WHEN NOT ({unless}) " if unless else ""
     op.execute(
-        f"CREATE TRIGGER {table}_no_{name} BEFORE {event} ON {table} "
+        f"CREATE TRIGGER {table}_no_{name} BEFORE {event} ON {table} {when}"
         f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
     )
 
@@ -586,6 +645,41 @@ def _guard_postgresql() -> None:
     for table in APPEND_ONLY:
         _refuse_on_postgresql(table, "UPDATE OR DELETE")
     _refuse_on_postgresql(ACCOUNTS, f"UPDATE OF {ACCOUNT_IDENTITY} OR DELETE")
+
+
+def _partition_by_month() -> None:
+    # ATTACH and not PARTITION OF: finishes go on meanwhile. Row triggers come with the parent,
+    # those against TRUNCATE do not.
+    op.execute("""
+        CREATE FUNCTION shareauth_add_usage_month(month integer) RETURNS boolean AS $$
+        DECLARE
+            name text := 'usage_lines_' || COALESCE(month::text, 'default');
+        BEGIN
+            IF to_regclass(name) IS NOT NULL THEN
+                RETURN false;
+            END IF;
+            EXECUTE format(
+                'CREATE TABLE %I (LIKE usage_lines INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name
+            );
+            EXECUTE format(
+                'ALTER TABLE usage_lines ATTACH PARTITION %I %s', name,
+                CASE WHEN month IS NULL THEN 'DEFAULT'
+                ELSE format('FOR VALUES IN (%s)', month) END
+            );
+            EXECUTE format(
+                'CREATE TRIGGER usage_lines_no_truncate BEFORE TRUNCATE ON %I '
+                'FOR EACH STATEMENT EXECUTE FUNCTION shareauth_refuse_change()', name
+            );
+            RETURN true;
+        END $$ LANGUAGE plpgsql
+    """)
+    op.execute("SELECT shareauth_add_usage_month(NULL)")
+    op.execute(
+        "SELECT shareauth_add_usage_month(to_char(month, 'YYYYMM')::integer) FROM "  # noqa: S608 - a number
+        "generate_series(date_trunc('month', now() AT TIME ZONE 'UTC'), "
+        "date_trunc('month', now() AT TIME ZONE 'UTC') + "
+        f"interval '{MONTHS_AHEAD} months', interval '1 month') AS month"
+    )
 
 
 def _refuse_on_postgresql(table: str, events: str) -> None:

@@ -27,7 +27,14 @@ SURFACES = (
     "app/simulator/",
     "app/web.py",
 )
-WORKFLOWS = ("app/turns/", "app/funding/", "app/statements/", "app/runtime.py")
+WORKFLOWS = (
+    "app/turns/",
+    "app/funding/",
+    "app/statements/",
+    "app/archives/",
+    "app/backup/",
+    "app/runtime.py",
+)
 """The runtime is none, but reads the revision that it announces."""
 DATABASE = ("app/db.py", "app/schema.py")
 SQL_FILES = ("store.py", "models.py")

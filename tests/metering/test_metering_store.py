@@ -76,7 +76,7 @@ def test_an_event_comes_back_as_it_was_written(db, row):
         assert event.output_tokens is None
         assert event.app_name == "客服"
         assert event.warnings == {"points_null": 1}
-        lines = store.load_lines(session, [event_id])[event_id]
+        lines = store.load_lines(session, {event_id: event.received_at})[event_id]
         assert [(line.position, line.model) for line in lines] == [(0, "gpt-4o"), (1, "")]
         assert (lines[1].embedding_tokens, lines[1].rerank_tokens) == (3, 4)
         assert [line.is_covered for line in lines] == [False, True]

@@ -8,12 +8,14 @@ from app import schema
 from app.cli.checks.finding import Finding, failed, ok, skipped, warning
 from app.db import Database, server_time
 from app.errors import ServiceError
+from app.metering.lines import store as lines_store
+from app.metering.months import month_text
 
 CLOCK_S_MAX = 2.0
 
 
 def check_database(db: Database) -> Iterator[Finding]:
-    """SA101 to SA104. Where the first one fails the others are skipped."""
+    """SA101 to SA105. Where the first one fails the others are skipped."""
     began = time.perf_counter()
     try:
         found = schema.current(db)
@@ -30,6 +32,8 @@ def check_database(db: Database) -> Iterator[Finding]:
     yield ok("SA101", "database", f"{db.dialect} answers ({milliseconds:.0f} ms)")
     yield from _check_schema(db, found)
     yield _check_clock(db)
+    if found == schema.head():
+        yield _check_partitions(db)
 
 
 def _check_schema(db: Database, found: str | None) -> Iterator[Finding]:
@@ -71,6 +75,21 @@ def _check_clock(db: Database) -> Finding:
             "Let NTP set both clocks: tokens expire and days begin by this machine's.",
         )
     return ok("SA104", "database clock", message)
+
+
+def _check_partitions(db: Database) -> Finding:
+    with db.read() as session:
+        found = lines_store.examine_partitions(session, datetime.now(UTC))
+    if found.are_right:
+        return ok("SA105", "partitions", "usage lines have their place for the next months")
+    wrong = [f"no partition for {month_text(month)}" for month in found.missing]
+    wrong += [f"lines of {month_text(month)} in the default one" for month in found.astray]
+    return warning(
+        "SA105",
+        "partitions",
+        f"usage_lines: {', '.join(wrong)}",
+        "Run: shareauth db upgrade. The hourly job does the same, unless its log says why not.",
+    )
 
 
 def _skip_rest(because: str) -> Iterator[Finding]:
