@@ -35,11 +35,15 @@ run: install
 install: $(VENV)/.installed
 dev: $(VENV)/.installed-dev
 
+# Many tests wait for a server most of the time: several run at once, each process with servers
+# of its own. ARGS='-n 0' runs them in one, as a debugger wants it.
+PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+
 test: dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 quick: dev
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check .

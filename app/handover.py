@@ -24,7 +24,7 @@ def handed_over(pipe: IO[bytes]) -> Settings:
     """
     try:
         settings = pickle.load(pipe)  # noqa: S301 - our standard input, from our own parent
-    except (pickle.UnpicklingError, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 - what else it may raise is left open by pickle
         raise SettingsError(f"no settings were handed over: {error}") from None
     if not isinstance(settings, Settings):
         raise SettingsError("what was handed over are no settings")

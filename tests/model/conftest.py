@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 
 @pytest.fixture
@@ -23,16 +22,11 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[],
                 left.unlink()
 
         return sqlite
-    url = request.getfixturevalue("postgres_url")
-    template = request.getfixturevalue("postgres_template")
-    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    databases = request.getfixturevalue("postgres_databases")
 
     def postgresql() -> Iterator[str]:
-        name = f"model_{uuid.uuid4().hex[:12]}"
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield sa.make_url(url).set(database=name).render_as_string(hide_password=False)
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        url = databases.take()
+        yield url.render_as_string(hide_password=False)
+        databases.drop(url)
 
     return postgresql
