@@ -682,3 +682,18 @@ def test_when_every_question_is_over_nothing_is_held(gate, steps):
 def test_ping_and_snapshot_tell_that_redis_is_there(gate):
     assert gate.ping()
     assert gate.snapshot(1, 1).revision == 1
+
+
+def test_gate_that_forgets_holds_nothing_and_leaves_others_alone(gate, books, url, namespace):
+    other = make_gate(url, f"{namespace}x")
+    for one in (gate, other):
+        one.admit(make_ask(), books)
+        one.set_balance(7, UNIT, 5)
+    assert gate.forget() is True
+
+    held, others = gate.snapshot(7, 3), other.snapshot(7, 3)
+    other.close()
+    assert (held.revision, held.balance, held.version, held.visitor_open) == (None, None, None, 0)
+    assert (others.revision, others.version, others.visitor_open) == (1, 5, 1)
+    gate.set_balance(7, 2 * UNIT, 1)
+    assert gate.snapshot(7, 3).version == 1
