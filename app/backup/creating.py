@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app import revision, schema
+from app import disk, revision, schema
 from app.backup import manifest, sqlite_files
 from app.backup.manifest import FORMAT, Contents
 from app.backup.sqlite_files import Progress
@@ -63,17 +63,17 @@ def create(
             "created_at": canonical_time(now),
             **examine(partial, zone=zone).as_json(),
             "size_bytes": partial.stat().st_size,
-            "sha256": sqlite_files.sha256(partial),
+            "sha256": disk.sha256(partial),
         }
         partial_beside.write_text(manifest.text_of(written), "utf-8")
         partial_beside.chmod(0o600)
         for path in (partial, partial_beside):
-            sqlite_files.sync(path)
+            disk.sync(path)
         # An old manifest must not vouch for a new file, nor a new one for an old file.
         beside.unlink(missing_ok=True)
         partial.replace(place)
         partial_beside.replace(beside)
-        sqlite_files.sync(place.parent)
+        disk.sync(place.parent)
     except OSError as error:
         raise PlaceUnwritable(f"cannot write {place}: {error.strerror}") from error
     finally:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app import disk
 from app.backup import sqlite_files
 from app.errors import Invalid
 
@@ -65,7 +66,7 @@ def compare(backup: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackupDiffers(f"the manifest {place} cannot be read: {error}") from None
-    found = (FORMAT, backup.stat().st_size, sqlite_files.sha256(backup))
+    found = (FORMAT, backup.stat().st_size, disk.sha256(backup))
     if found != expected:
         raise BackupDiffers(
             f"{backup} is not the file its manifest {place.name} speaks of: it was changed or "

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from app import revision, schema
+from app import disk, revision, schema
 from app.audit import journal
 from app.audit.journal import Actor
 from app.backup import manifest, sqlite_files
@@ -71,7 +71,7 @@ def restore(
             raise BackupDiffers(f"{backup} has other heads than its manifest says")
         with sqlite_files.opened(draft) as db:
             supersede(db, seen=seen, actor=actor, now=now)
-        sqlite_files.sync(draft)
+        disk.sync(draft)
         kept = _swap(draft, target, now)
     except OSError as error:
         raise FileUnusable(f"{error.filename or target}: {error.strerror}") from error
@@ -134,7 +134,7 @@ def _upgrade(draft: Path, backup: Path) -> str | None:
 def _swap(draft: Path, target: Path, now: datetime) -> Path | None:
     if not target.exists():
         draft.replace(target)
-        sqlite_files.sync(target.parent)
+        disk.sync(target.parent)
         return None
     kept = target.with_name(f"{target.name}.replaced-{now:%Y%m%dT%H%M%S%fZ}")
     # What cannot be read is likely the reason for all this: it is kept as it is.
@@ -147,5 +147,5 @@ def _swap(draft: Path, target: Path, now: datetime) -> Path | None:
             log.replace(sqlite_files.companion(kept, end))
     kept.hardlink_to(target)
     draft.replace(target)
-    sqlite_files.sync(target.parent)
+    disk.sync(target.parent)
     return kept

@@ -1,7 +1,6 @@
 """SQLite databases as files: copied while somebody writes, checked, and made one file again."""
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from app import disk
 from app.db import Database
 from app.errors import Conflict, Invalid, Unavailable
 
@@ -95,7 +95,7 @@ def copy(source: Path, target: Path, on_progress: Progress) -> None:
             )
             reader.execute("COMMIT")
         make_single(target)
-        sync(target)
+        disk.sync(target)
 
 
 def check(path: Path) -> None:
@@ -135,20 +135,6 @@ def has_log(path: Path) -> bool:
 
 def companion(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Have a file, or the names in a directory, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from app.errors import Invalid
 from app.limits import UNLIMITED
+from app.metering.months import month_of
 from app.money import parse_amount
 
 INHERIT = "inherit"
@@ -103,6 +104,26 @@ class When(click.ParamType[datetime]):
         if at.tzinfo is None:
             self.fail(f"{value!r} does not say its time zone: end it in Z or +08:00", param, ctx)
         return at.astimezone(UTC)
+
+
+class Month(click.ParamType[int]):
+    """``2026-01``, as the number 202601."""
+
+    name = "month"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            first = datetime.strptime(value, "%Y-%m").replace(tzinfo=UTC)
+        except ValueError:
+            self.fail(f"{value!r} is not a month such as 2026-01", param, ctx)
+        return month_of(first)
 
 
 class Limit(click.ParamType[tuple[str, str | None]]):

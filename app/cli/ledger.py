@@ -157,7 +157,8 @@ def statement(
     """Show what went in and out of a wallet, newest first.
 
     Each charge says which models the answer used and the FastGPT points it took; --json adds the
-    arithmetic of its price.
+    arithmetic of its price. Where the lines of the answer were archived, it names the archive that
+    has the models.
     """
     with desk.db.read() as session:
         user = find_user(session, subject, issuer)
@@ -210,9 +211,15 @@ def _row(desk: Desk, entry: StatementEntry) -> list[object]:
         decimal(entry.usage.points) if entry.usage else "",
         decimal(entry.amount),
         decimal(entry.balance_after),
-        entry.usage.models if entry.usage else "",
+        _models(entry),
         entry.reason or "",
     ]
+
+
+def _models(entry: StatementEntry) -> object:
+    if entry.usage is None:
+        return ""
+    return f"(in {entry.usage.lines_in})" if entry.usage.lines_in else entry.usage.models
 
 
 def _fund(  # noqa: PLR0913 - what the three commands share

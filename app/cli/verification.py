@@ -70,7 +70,7 @@ def export_proof(desk: Desk, *, out: Path | None, with_words: bool) -> Report:
     """Write what an outside auditor needs to derive every balance and hash without this program.
 
     Accounts, transactions with everything their hashes cover, usage in numbers, totals, and a
-    checker of fifty lines that needs Python alone. Users are numbers in it, and there is no
+    checker of sixty lines that needs Python alone. Users are numbers in it, and there is no
     content. Reads one snapshot, while the service runs; note `digest` somewhere else. See
     docs/proof.md.
     """

@@ -24,10 +24,12 @@ from app.ledger.store import Stored
 from app.ledger.transactions import HOUSE_ACCOUNTS, canonical_time
 from app.statements import store
 from app.statements.bundle import Bundle, writing
+from app.statements.shelf import Shelf
 
 FORMAT = "shareauth-proof/1"
 README, CHECKER = "README.md", "check.py"
 _TOTALS = ("wallets", *HOUSE_ACCOUNTS, "accounts", "events", "lines", "points", "charged")
+_ARCHIVE_FACTS = ("events_digest", "sha256")
 _SOURCES = {README: "proof_format.md", CHECKER: "check_proof.py"}
 
 
@@ -53,6 +55,7 @@ class _Seen:
     last_transaction: int = 0
     last_event: int = 0
     last_posted_at: datetime | None = None
+    archives: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def export(
@@ -110,14 +113,21 @@ def _count_transaction(stored: Stored, seen: _Seen) -> None:
 
 
 def _write_events(session: Session, bundle: Bundle, seen: _Seen) -> None:
+    shelf = Shelf.load(session)
     with bundle.lines("events.jsonl") as put:
-        for event in store.iter_proven_events(session):
-            _put(put, event)
+        for event, received_at in store.iter_proven_events(session):
+            volume = shelf.take(
+                event["id"], received_at, points=event["points"], charge=event["charge"]
+            )
+            _put(put, {**event, "archive": None if volume is None else volume.name})
             seen.totals["events"] += 1
             seen.totals["lines"] += len(event["lines"])
             seen.totals["points"] += event["points"]
             seen.totals["charged"] += event["charge"]
             seen.last_event = max(seen.last_event, event["id"])
+    for volume in shelf.volumes:
+        said = volume.row.manifest
+        seen.archives[volume.name] = {name: said.get(name) for name in _ARCHIVE_FACTS}
 
 
 def _write_accounts(session: Session, bundle: Bundle, seen: _Seen) -> None:
@@ -159,6 +169,7 @@ def _manifest(
         },
         "totals": dict(sorted(seen.totals.items())),
         "heads": seen.heads.hexdigest(),
+        "archives": seen.archives,
         "files": dict(files),
     }
 

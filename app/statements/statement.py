@@ -14,13 +14,17 @@ from app.metering import store as metering_store
 from app.metering.models import UsageEvent, UsageLine
 from app.money import format_nano
 from app.statements import store
+from app.statements.shelf import Shelf
 
 LIMIT_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one answer used: nano-points, models in the order they were used, and the pricing."""
+    """What one answer used: nano-points, models in the order they were used, and the pricing.
+
+    ``lines_in`` is the archive that the answer's lines were moved to, its models with them.
+    """
 
     reference: str
     points: int
@@ -30,6 +34,7 @@ class Usage:
     chat_id: str | None
     price_version: int | None
     arithmetic: Mapping[str, Any]
+    lines_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class StatementEntry:
             "balance_after": format_nano(self.balance_after),
             "points": format_nano(usage.points if usage else 0),
             "models": list(usage.models) if usage else [],
+            "lines_in": usage.lines_in if usage else None,
             "reason": self.reason,
             "actor": self.actor,
             "reference": usage.reference if usage else None,
@@ -141,14 +147,17 @@ def _usages(session: Session, event_ids: Collection[int]) -> dict[int, Usage]:
     received = {event.id: event.received_at for event in events.values()}
     lines = metering_store.load_lines(session, received)
     links = store.load_link_names(session, {event.link_id for event in events.values()})
+    # Only where lines are missing: the newest months never ask.
+    shelf = Shelf([]) if all(lines.values()) else Shelf.load(session)
     return {
-        event.id: _usage(event, lines[event.id], links.get(event.link_id, ""))
+        event.id: _usage(event, lines[event.id], links.get(event.link_id, ""), shelf)
         for event in events.values()
     }
 
 
-def _usage(event: UsageEvent, lines: Sequence[UsageLine], link: str) -> Usage:
+def _usage(event: UsageEvent, lines: Sequence[UsageLine], link: str, shelf: Shelf) -> Usage:
     models = dict.fromkeys(line.model for line in lines if line.model)
+    volume = None if lines else shelf.find(event.id, event.received_at)
     return Usage(
         reference=event.reference,
         points=event.points,
@@ -158,4 +167,5 @@ def _usage(event: UsageEvent, lines: Sequence[UsageLine], link: str) -> Usage:
         chat_id=event.chat_id,
         price_version=event.price_version_id,
         arithmetic=event.arithmetic,
+        lines_in=None if volume is None else volume.name,
     )

@@ -137,8 +137,10 @@ def iter_events_since(session: Session, since: datetime) -> Iterator[EventFacts]
         last = page[-1].id
 
 
-def iter_proven_events(session: Session) -> Iterator[dict[str, Any]]:
+def iter_proven_events(session: Session) -> Iterator[tuple[dict[str, Any], datetime]]:
     """Every event's numbers, with its lines in their order, by id, read a page at a time.
+
+    Beside each stands when it was received, as a time and not as text.
 
     Nothing of it names anybody or anything: whom and what the ids stand for is not in it.
     """
@@ -155,7 +157,8 @@ def iter_proven_events(session: Session) -> Iterator[dict[str, Any]]:
         lines = _lines(session, {event.id: event.received_at for event in page})
         for event in page:
             received_at = canonical_time(event.received_at)
-            yield {**event._asdict(), "received_at": received_at, "lines": lines[event.id]}
+            numbers = {**event._asdict(), "received_at": received_at, "lines": lines[event.id]}
+            yield numbers, event.received_at
         last = page[-1].id
 
 

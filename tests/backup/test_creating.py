@@ -7,7 +7,7 @@ import threading
 from zoneinfo import ZoneInfo
 
 import pytest
-from app import schema
+from app import disk, schema
 from app.backup import creating, manifest, sqlite_files
 from app.backup.sqlite_files import DatabaseDamaged, NotSqlite
 from app.statements import verification
@@ -48,7 +48,7 @@ def test_backup_says_what_is_in_it_and_how_to_know_it(stage, tmp_path):
     assert (said["heads"], said["schema"], said["findings"]) == (heads, schema.head(), 0)
     assert said["counts"] == {"wallets": 3, "transactions": 3, "events": 3}
     assert said["size_bytes"] == place.stat().st_size
-    assert said["sha256"] == sqlite_files.sha256(place)
+    assert said["sha256"] == disk.sha256(place)
 
 
 def test_backup_is_one_file_for_its_owner_alone(stage, tmp_path):

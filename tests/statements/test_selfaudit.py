@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from app.admission.question import Snapshot
+from app.archives import partitions
 from app.audit.journal import Actor
 from app.funding import changes
 from app.funding.changes import Change
@@ -23,6 +24,7 @@ from books import NANO
 from turn_builders import PRICED_BY, RULES, Stage
 
 ACTOR = Actor("alice", "cli")
+PARTITIONING = {"partitions_missing", "lines_astray"}
 RELOAD = timedelta(minutes=10)
 EMPTY_SPOOL = Status(0, 0, None, rejected=0, damaged=0, fullness=0.0)
 NOTHING = Snapshot(*[None] * 3, 0, 0, 0, *[None] * 3, 0, 0, None, None, 0, None, None)
@@ -213,6 +215,21 @@ def test_spooled_finish_that_was_set_aside_is_named(stage, kind):
     assert (finding.code, finding.ids) == ("spool_aside", {"count": 2})
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_missing_partitions_and_lines_astray_are_named(stage, now, made):
+    if made:
+        partitions.prepare(stage.db, now)
+    years_ago = stage.turn("a", received_at=now - timedelta(days=2000))
+    with stage.db.begin() as session:
+        settle_turns(session, [years_ago], RULES)
+    if made:
+        partitions.prepare(stage.db, now)
+    in_a_year = now + timedelta(days=365)
+    expected = {"partitions_missing"} | (set() if made else {"lines_astray"})
+    found = {code for code in codes(stage, now=in_a_year) if code in PARTITIONING}
+    assert found == (expected if stage.db.dialect == "postgresql" else set())
+
+
 def made_codes(path: Path) -> set[str]:
     """The first argument of everything like Finding(...), and of tuples that are yielded."""
     found = set()
@@ -232,6 +249,7 @@ def test_every_code_is_in_the_lists_that_metrics_are_made_of():
     ledger = statements.parent / "ledger"
     assert made_codes(statements / "selfaudit.py") == set(selfaudit.CODES)
     books = made_codes(statements / "verification.py") | made_codes(ledger / "verify.py")
+    books |= made_codes(statements / "shelf.py")
     assert books | made_codes(ledger / "chain.py") == set(verification.CODES)
 
 

@@ -95,11 +95,15 @@ def add_partition(session: Session, month: int | None) -> bool:
     return bool(session.scalar(made))
 
 
-def span_of(session: Session, month: int, *, after_event: int) -> Span:
-    """The month's lines of events with ids above ``after_event``."""
+def span_of(
+    session: Session, month: int, *, after_event: int = 0, last_event: int | None = None
+) -> Span:
+    """The month's lines, of events with ids above ``after_event`` and up to ``last_event``."""
     lines = sa.select(
         sa.func.count(), sa.func.min(UsageLine.event_id), sa.func.max(UsageLine.event_id)
     ).where(UsageLine.received_month == month, UsageLine.event_id > after_event)
+    if last_event is not None:
+        lines = lines.where(UsageLine.event_id <= last_event)
     count, first, last = session.execute(lines).one()
     return Span(count, first or 0, last or 0)
 
@@ -201,11 +205,12 @@ def lock_month(session: Session, month: int) -> bool:
     return True
 
 
-def delete_some(session: Session, month: int, *, last_event: int) -> int:
-    """SQLite: remove some lines of a month that was declared removed; how many, zero at the end."""
+def delete_some(session: Session, month: int, *, after_event: int, last_event: int) -> int:
+    """SQLite: delete some lines of what was declared removed; how many, zero at the end."""
+    theirs = (UsageLine.received_month == month) & (UsageLine.event_id > after_event)
     some = (
         sa.select(UsageLine.event_id)
-        .where(UsageLine.received_month == month, UsageLine.event_id <= last_event)
+        .where(theirs, UsageLine.event_id <= last_event)
         .order_by(UsageLine.event_id)
         .limit(DELETED_AT_ONCE)
         .subquery()
@@ -213,7 +218,7 @@ def delete_some(session: Session, month: int, *, last_event: int) -> int:
     upto = session.scalar(sa.select(sa.func.max(some.c.event_id)))
     if upto is None:
         return 0
-    gone = sa.delete(UsageLine).where(UsageLine.received_month == month, UsageLine.event_id <= upto)
+    gone = sa.delete(UsageLine).where(theirs, UsageLine.event_id <= upto)
     return int(getattr(session.execute(gone), "rowcount", 0))
 
 

@@ -183,6 +183,6 @@ def test_months_with_lines_are_those_before(db: Database, late, now):
     with db.read() as session:
         assert store.months_with_lines(session, before=month_of(now)) == [201905, 201906]
         assert store.months_with_lines(session, before=201906) == [201905]
-        span = store.span_of(session, 201906, after_event=0)
+        span = store.span_of(session, 201906)
         assert (span.line_count, span.first_event, span.last_event) == (4, late[1], late[2])
-        assert store.span_of(session, month_after(201906), after_event=0).line_count == 0
+        assert store.span_of(session, month_after(201906)).line_count == 0
