@@ -18,6 +18,7 @@ from app.funding.changes import Change
 from app.ledger.models import Account
 from app.links import commands
 from app.links.commands import LinkSpec
+from app.metering.lines import store as lines_store
 from app.metering.models import QuarantinedFinish
 from app.spool.census import Status
 from app.spool.record import Record
@@ -268,6 +269,13 @@ def test_unfinished_turns_are_counted_by_what_became_of_them(monkeypatch, now):
     assert [value(outcome) for outcome in outcomes] == [
         b + n for b, n in zip(before, (3, 2, 1), strict=True)
     ]
+
+
+def test_partitions_are_made_before_they_are_needed(db, now):
+    in_a_year = now + timedelta(days=365)
+    worker.prepare_partitions(SimpleNamespace(db=db), in_a_year)
+    with db.read() as session:
+        assert lines_store.examine_partitions(session, in_a_year).are_right
 
 
 def test_unfinished_turns_are_kept_for_more_than_a_year(monkeypatch, db, now):

@@ -649,7 +649,7 @@ def _guard_postgresql() -> None:
 
 def _partition_by_month() -> None:
     # ATTACH and not PARTITION OF: finishes go on meanwhile. Row triggers come with the parent,
-    # those against TRUNCATE do not.
+    # those against TRUNCATE do not. Runs as the owner, for a service that is not it.
     op.execute("""
         CREATE FUNCTION shareauth_add_usage_month(month integer) RETURNS boolean AS $$
         DECLARE
@@ -671,7 +671,7 @@ def _partition_by_month() -> None:
                 'FOR EACH STATEMENT EXECUTE FUNCTION shareauth_refuse_change()', name
             );
             RETURN true;
-        END $$ LANGUAGE plpgsql
+        END $$ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
     """)
     op.execute("SELECT shareauth_add_usage_month(NULL)")
     op.execute(

@@ -206,6 +206,15 @@ def test_database_that_is_open_is_left_alone(stage, backup):
     assert events(stage.db) == 4
 
 
+def test_database_that_an_idle_program_has_open_is_left_alone(stage, backup):
+    assert events(stage.db) == 4
+    with stage.db.read() as session:
+        session.execute(sa.text("SELECT 1"))
+    with pytest.raises(DatabaseInUse):
+        restore(stage, backup)
+    assert events(stage.db) == 4
+
+
 def test_backup_without_a_manifest_is_used_and_said_to_be_so(stage, backup):
     manifest.place_of(backup).unlink()
     assert restore(stage, backup).is_known is False

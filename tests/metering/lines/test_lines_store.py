@@ -1,5 +1,6 @@
 """Partitions of usage lines: there before they are needed, and append-only like the others."""
 
+import contextlib
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -177,6 +178,40 @@ def test_several_processes_may_prepare_at_once(db: Database, late, now):
         thread.join()
     assert failures == []
     assert examined(db, now).are_right
+
+
+class Enough(Exception):
+    """Ends a transaction without a trace."""
+
+
+def test_service_that_owns_no_table_makes_partitions_and_sees_what_is_astray(
+    db: Database, late, now
+):
+    if db.dialect == "sqlite":
+        return
+    then = datetime(2031, 11, 30, tzinfo=UTC)
+    with contextlib.suppress(Enough), db.begin() as session:
+        session.execute(sa.text("CREATE ROLE shareauth_stranger"))
+        session.execute(sa.text("GRANT SELECT, INSERT ON usage_lines TO shareauth_stranger"))
+        session.execute(sa.text("SET LOCAL ROLE shareauth_stranger"))
+        astray = store.examine_partitions(session, then).astray
+        is_made = store.add_partition(session, month_of(then))
+        missing = store.examine_partitions(session, then).missing
+        raise Enough
+    assert (astray, is_made) == ((201905, 201906), True)
+    assert missing == (203112, 203201, 203202)
+
+
+def test_looking_for_what_is_astray_reads_the_default_partition_alone(db: Database, late, now):
+    if db.dialect == "sqlite":
+        return
+    asked: list[str] = []
+    sa.event.listen(db.engine, "after_cursor_execute", lambda *call: asked.append(call[2]))
+    examined(db, now)
+    with db.read() as session:
+        plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {asked[-1]}")))
+    assert plan.count("Scan on") == 1
+    assert "usage_lines_default" in plan
 
 
 def test_months_with_lines_are_those_before(db: Database, late, now):
