@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlalchemy.orm import Session
-
 from app.archives import files
 from app.archives.parquet import ArchiveDamaged
 from app.db import Database
@@ -24,7 +22,11 @@ def verify(db: Database, directory: Path) -> tuple[int, list[Finding]]:
     """
     with db.read() as session:
         archives = store.list_archives(session)
-        findings = [finding for row in archives for finding in _broken(session, directory, row)]
+    findings = [
+        finding
+        for row in archives
+        for finding in (*_broken_file(directory, row), *_other_events(db, row))
+    ]
     known = {row.manifest["file"] for row in archives}
     strangers = [
         path for path in sorted(directory.glob("usage-lines-*.parquet")) if path.name not in known
@@ -41,19 +43,24 @@ def verify(db: Database, directory: Path) -> tuple[int, list[Finding]]:
     return len(archives), findings
 
 
-def _broken(session: Session, directory: Path, row: UsageArchive) -> Iterator[Finding]:
+def _broken_file(directory: Path, row: UsageArchive) -> Iterator[Finding]:
     name = row.manifest["file"]
     try:
         files.check(directory / name, row.manifest)
     except ArchiveDamaged as problem:
         yield Finding(problem.code, f"{problem.message}. Put it back from a copy.", {"file": name})
+
+
+def _other_events(db: Database, row: UsageArchive) -> Iterator[Finding]:
     digest = EventsDigest()
-    for page in store.iter_priced_events(
-        session, row.received_month, after_event=row.after_event, last_event=row.last_event
-    ):
-        for event in page:
-            digest.add(*event)
+    with db.read() as session:
+        for page in store.iter_priced_events(
+            session, row.received_month, after_event=row.after_event, last_event=row.last_event
+        ):
+            for event in page:
+                digest.add(*event)
     if digest.hexdigest() != row.manifest["events_digest"]:
+        name = row.manifest["file"]
         yield Finding(
             "archive_events_differ",
             f"The answers in the database are not those whose lines lie in {name}. Compare "

@@ -86,10 +86,11 @@ def _create_part(db: Database, wanted: Wanted, month: int) -> UsageArchive | Non
         found = _to_archive(session, month)
         if found is None:
             return None
+        # First: reading back takes long, and a transaction may not be idle for long.
+        expected = _events_digest(session, month, found)
         place = wanted.directory / files.name_of(month, found.part)
         lines = store.iter_lines(session, month, after_event=found.after, last_event=found.last)
         manifest = files.write(place, lines, _described(wanted, month, found))
-        expected = _events_digest(session, month, found)
     if manifest["events_digest"] != expected:
         place.unlink()
         files.manifest_place(place).unlink()

@@ -78,7 +78,7 @@ def remove(
 
 
 def restore(db: Database, place: Path, *, actor: Actor, now: datetime) -> UsageArchive:
-    """Put the lines of a file back into the database, in one transaction.
+    """Put the lines of a file back into the database: all of them, or none.
 
     Raises:
         ArchiveUnknown: no lines were removed of which this is the file.
@@ -95,8 +95,10 @@ def restore(db: Database, place: Path, *, actor: Actor, now: datetime) -> UsageA
     files.check(place, manifest)
     _finish_removing(db, gone)
     with db.begin() as session:
+        # On its own: whoever adds a partition keeps finishes waiting until the transaction ends.
         if store.is_partitioned(session):
             store.add_partition(session, gone[0].received_month)
+    with db.begin() as session:
         for page in parquet.read(place):
             store.insert_lines(session, page)
         return creating.note(session, manifest, action="restored", actor=actor, now=now)

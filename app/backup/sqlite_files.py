@@ -54,7 +54,8 @@ def path_of(url: str) -> Path:
     if parsed.get_backend_name() != "sqlite" or not parsed.database:
         raise NotSqlite(
             "the database is PostgreSQL: back it up with `pg_dump -Fc` and, for a ledger, with "
-            "point-in-time recovery; docs/operations.md has the commands"
+            "point-in-time recovery, and run `shareauth db after-restore` once it was put back; "
+            "docs/operations.md has the commands"
         )
     return Path(parsed.database)
 

@@ -12,6 +12,7 @@ from app.archives import removing
 from app.archives.parquet import ArchiveDamaged
 from app.archives.removing import ArchiveUnknown, MonthKept, NotArchived
 from app.audit.models import AuditEntry
+from app.db import DatabaseBusy
 from app.metering.lines import store
 from app.metering.models import UsageEvent
 from app.statements import proof
@@ -205,6 +206,23 @@ def test_removal_that_was_killed_is_right_at_every_step_and_goes_on(library, mon
     monkeypatch.setattr(store, "delete_some", delete)
     assert library.remove() == []
     assert library.lines(202601) == []
+    assert library.stage.findings() == []
+
+
+def test_month_that_somebody_reads_is_kept_rather_than_making_finishes_wait(
+    library, monkeypatch, now
+):
+    if library.db.dialect == "sqlite":
+        return  # readers are in nobody's way there
+    monkeypatch.setattr(store, "LOCK_TIMEOUT_MS", 100)
+    library.create()
+    with library.db.read() as session:
+        session.execute(sa.text("SELECT count(*) FROM usage_lines"))
+        with pytest.raises(DatabaseBusy):
+            library.remove()
+        assert not library.settle("meanwhile", now).is_replay
+    assert len(library.lines(202601)) == 5
+    assert [row.action for row in library.remove()] == ["removed"]
     assert library.stage.findings() == []
 
 

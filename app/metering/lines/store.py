@@ -110,19 +110,8 @@ def span_of(
 
 def months_with_lines(session: Session, *, before: int) -> Sequence[int]:
     """Months before that one which have lines in the database, oldest first."""
-    months: list[int] = []
-    after = 0
-    while True:
-        # Month by month, each by its own partition; on SQLite a scan that stops at the first hit.
-        found = session.scalar(
-            sa.select(sa.func.min(UsageLine.received_month)).where(
-                UsageLine.received_month > after, UsageLine.received_month < before
-            )
-        )
-        if found is None:
-            return months
-        months.append(found)
-        after = found
+    months = sa.select(UsageLine.received_month).where(UsageLine.received_month < before)
+    return session.scalars(months.distinct().order_by(UsageLine.received_month)).all()
 
 
 def iter_lines(
