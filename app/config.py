@@ -8,14 +8,13 @@ Nothing outside this module reads the environment.
 
 import contextlib
 import os
-import pickle
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -123,6 +122,11 @@ class DatabaseSettings(Section):
     url: DatabaseUrl | None = None
     pool_size: int = Field(default=10, ge=1, le=200)
     lock_timeout_s: float = Field(default=5, gt=0)
+    on_outage: Literal["serve", "refuse", "admit"] = "serve"
+    """While it is away: let in whom a worker remembers and whose balance the gate holds, nobody, or
+    also those whose balance and quotas only the database knows. Finishes are spooled."""
+    outage_max_s: float = Field(default=3600, ge=0)
+    """After so long an outage nobody is let in until it is over."""
 
 
 class RedisSettings(Section):
@@ -299,30 +303,6 @@ def chosen(config_file: Path | None, data_dir: Path | None) -> Iterator[None]:
         for name in given:
             os.environ.pop(name, None)
         os.environ.update(before)
-
-
-def hand_over(settings: Settings, pipe: IO[bytes]) -> None:
-    """Give a process we started the very settings we have; closes ``pipe``, its standard input.
-
-    A process that has ended already is the concern of whoever watches it.
-    """
-    with contextlib.suppress(BrokenPipeError), pipe:
-        pickle.dump(settings, pipe)
-
-
-def handed_over(pipe: IO[bytes]) -> Settings:
-    """The settings that the process which started us handed over.
-
-    Raises:
-        SettingsError: nothing of the kind came.
-    """
-    try:
-        settings = pickle.load(pipe)  # noqa: S301 - our standard input, from our own parent
-    except Exception as error:  # noqa: BLE001 - what else it may raise is left open by pickle
-        raise SettingsError(f"no settings were handed over: {error}") from None
-    if not isinstance(settings, Settings):
-        raise SettingsError("what was handed over are no settings")
-    return settings
 
 
 def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
-from app import config, worker
+from app import handover, worker
 from app.audit.journal import Actor
 from app.config import Settings
 from app.funding import changes
@@ -239,7 +239,7 @@ def test_worker_stops_on_a_signal(tmp_path, sqlite_template, number):
 def test_worker_whose_parent_is_gone_stops_by_itself(tmp_path, sqlite_template):
     (tmp_path / "shareauth.sqlite3").write_bytes(sqlite_template.read_bytes())
     process = _start_worker(tmp_path, "--parent", str(os.getpid() + 1))
-    config.hand_over(Settings(service={"data_dir": tmp_path}), process.stdin.buffer)
+    handover.hand_over(Settings(service={"data_dir": tmp_path}), process.stdin.buffer)
     process.stdin = None  # closed by then
     _, told = process.communicate(timeout=60)
     assert process.returncode == 0

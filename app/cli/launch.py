@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from app import config, embedded, schema, server
+from app import embedded, handover, schema, server
 from app.audit.journal import Actor
 from app.cli import demo, foundation, welcome
 from app.cli.demo import Demo
@@ -54,7 +54,7 @@ class JobsProcess:
             process_group=0,  # Ctrl-C in a terminal is for us; we tell it when to stop
         )
         if self._process.stdin is not None:
-            config.hand_over(self._settings, self._process.stdin)
+            handover.hand_over(self._settings, self._process.stdin)
 
     def restart(self, settings: Settings) -> None:
         self.stop()
