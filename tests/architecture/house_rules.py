@@ -27,7 +27,13 @@ SURFACES = (
     "app/simulator/",
     "app/web.py",
 )
-WORKFLOWS = ("app/turns/", "app/funding/", "app/statements/", "app/runtime.py")
+WORKFLOWS = (
+    "app/turns/",
+    "app/funding/",
+    "app/rerating/",
+    "app/statements/",
+    "app/runtime.py",
+)
 """The runtime is none, but reads the revision that it announces."""
 DATABASE = ("app/db.py", "app/engines.py", "app/schema.py")
 SQL_FILES = ("store.py", "models.py")
