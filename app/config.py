@@ -122,6 +122,11 @@ class DatabaseSettings(Section):
     url: DatabaseUrl | None = None
     pool_size: int = Field(default=10, ge=1, le=200)
     lock_timeout_s: float = Field(default=5, gt=0)
+    on_outage: Literal["serve", "refuse", "admit"] = "serve"
+    """While it is away: let in whom a worker remembers and whose balance the gate holds, nobody, or
+    also those whose balance and quotas only the database knows. Finishes are spooled."""
+    outage_max_s: float = Field(default=3600, ge=0)
+    """After so long an outage nobody is let in until it is over."""
 
 
 class RedisSettings(Section):

@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from app import engines
 from app.errors import Unavailable
+from app.outage import OneAtATime, Outage
 from app.patience import Patience, hang_up
 
 NAMING = {
@@ -128,11 +129,13 @@ class Database:
         self.url = sa.engine.make_url(url)
         self._lock_timeout_s = lock_timeout_s
         self._writing = threading.Lock()
+        self.outage = Outage()
+        self._alone = OneAtATime(self.outage)
         self._patience = Patience(transaction_timeout_s) if transaction_timeout_s else None
         if self.url.get_backend_name() == "sqlite":
-            self.engine = _sqlite_engine(self.url, pool_size, lock_timeout_s)
+            self.engine = engines.sqlite(self.url, pool_size, lock_timeout_s)
         else:
-            self.engine = _postgresql_engine(
+            self.engine = engines.postgresql(
                 self.url, pool_size, lock_timeout_s, statement_timeout_s
             )
             self._bound_pings()
@@ -231,7 +234,7 @@ class Database:
     @contextlib.contextmanager
     def _session(self, *, is_reader: bool) -> Iterator[Session]:
         try:
-            connection = self.engine.connect()
+            connection = self._connect()
             with self._hung_up_on(connection.connection.driver_connection), connection:
                 if is_reader:
                     connection.execution_options(**_reader_options(self.dialect))
@@ -240,9 +243,20 @@ class Database:
         except sa.exc.TimeoutError as error:
             raise DatabaseBusy("the database is busy: every connection is in use") from error
         except DBAPIError as error:
-            if (away := _outage(error, is_reader=is_reader)) is not None:
-                raise away from error
-            raise
+            away = _outage(error, is_reader=is_reader)
+            if away is None:
+                raise
+            if not isinstance(away, DatabaseBusy):  # then it answers, and others are in the way
+                self.outage.noticed()
+            raise away from error
+
+    def _connect(self) -> Connection:
+        with self._alone.turn() as may_ask:
+            if not may_ask:
+                raise DatabaseAway("the database is away, and another thread is asking for it")
+            connection = self.engine.connect()  # has just answered: a handshake, or a ping
+            self.outage.over()
+            return connection
 
 
 def server_time(session: Session) -> datetime | None:
@@ -334,65 +348,3 @@ def _reader_options(dialect: str) -> dict[str, Any]:
     if dialect == "sqlite":
         return {"sqlite_begin": "DEFERRED"}
     return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-
-
-def _sqlite_engine(url: sa.URL, pool_size: int, lock_timeout_s: float) -> Engine:
-    engine = sa.create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_timeout=lock_timeout_s,
-        connect_args={"timeout": lock_timeout_s, "check_same_thread": False},
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _postgresql_engine(
-    url: sa.URL, pool_size: int, lock_timeout_s: float, statement_timeout_s: float
-) -> Engine:
-    options = {
-        "lock_timeout": int(lock_timeout_s * 1000),
-        "statement_timeout": int(statement_timeout_s * 1000),
-        "idle_in_transaction_session_timeout": 300_000,
-        "timezone": "UTC",
-    }
-    return sa.create_engine(
-        url,
-        isolation_level="READ COMMITTED",  # whatever the server's default: see ledger/writer.py
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=True,
-        pool_timeout=lock_timeout_s,
-        connect_args={
-            "connect_timeout": 5,
-            # A server that vanishes without a word is noticed in seconds, not in two hours.
-            "keepalives_idle": 30,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 15_000,
-            "application_name": "shareauth",
-            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
-        },
-    )
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connection
-    connection.isolation_level = None  # the begin event below decides, not the driver
-    cursor = connection.cursor()
-    # Asked first: switching needs the file to itself, and the mode stays with the file.
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # an answered finish survives a power cut
-    cursor.execute("PRAGMA foreign_keys=ON")
-    # Without it INSERT OR REPLACE removes a row without asking the triggers that forbid it.
-    cursor.execute("PRAGMA recursive_triggers=ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-    query_only = "ON" if mode == "DEFERRED" else "OFF"
-    connection.exec_driver_sql(f"PRAGMA query_only={query_only}")
-    connection.exec_driver_sql(f"BEGIN {mode}")

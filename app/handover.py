@@ -1,4 +1,4 @@
-"""Settings as they are handed from a process to one that it starts."""
+"""The settings of a process, for the processes it starts."""
 
 import contextlib
 import pickle

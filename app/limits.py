@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.money import to_nano
 
+QUOTAS = frozenset({"questions_per_day", "points_per_day", "points_per_month", "points_total"})
+"""Limits that only the books can count; rates and open questions are counted at the gate."""
 UNLIMITED = -1
 """Lifts a limit that a plan or a link sets; None means 'not said here, inherit'."""
 
@@ -24,6 +26,10 @@ class _Limits(BaseModel):
     def overridden_by(self, other: Self) -> Self:
         """These limits, with each one that ``other`` states replaced by it."""
         return self.model_copy(update=other.model_dump(exclude_none=True))
+
+    def without_quotas(self) -> Self:
+        """These limits, less those that only the books can count."""
+        return self.model_copy(update=dict.fromkeys(QUOTAS & type(self).model_fields.keys()))
 
     def stored(self) -> dict[str, object]:
         """The JSON that a column keeps: only what is stated, points as text."""

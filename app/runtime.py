@@ -21,6 +21,7 @@ from app.tokens.issuers import parse_configured
 from app.tokens.jwks import KeySets
 from app.turns.books import Books
 from app.turns.drain import Drain
+from app.turns.endurance import Endurance
 from app.turns.finish import Accepted, Finishes
 from app.turns.freshness import Freshness
 from app.turns.identify import Directory
@@ -67,13 +68,7 @@ class Runtime:
         )
         keys = Keys(secret_key(settings))
         gate = Gate(settings, url=redis_url(settings), on_event=_count_gate_event)
-        directory = Directory(
-            db=db,
-            keys=keys,
-            key_sets=KeySets(allow_private=settings.identity.allow_private_jwks),
-            config_issuers=parse_configured(settings.issuers),
-            session_max_age=timedelta(seconds=settings.identity.session_max_age_s),
-        )
+        directory = _directory(settings, db, keys)
         freshness = Freshness(
             db=db,
             gate=gate,
@@ -82,7 +77,12 @@ class Runtime:
         )
         shelf = PriceShelf(db=db, directory=directory)
         visits = Visits(
-            gate=gate, directory=directory, freshness=freshness, shelf=shelf, books=Books(db=db)
+            gate=gate,
+            directory=directory,
+            freshness=freshness,
+            shelf=shelf,
+            books=Books(db=db),
+            endurance=_endurance(settings, db),
         )
         spool = _spool(settings, keys)
         finishes = Finishes(
@@ -130,6 +130,21 @@ def redis_url(settings: Settings) -> str:
     if settings.redis.url is not None:
         return settings.redis.url.get_secret_value()
     return embedded.url(settings.service.data_dir)
+
+
+def _directory(settings: Settings, db: Database, keys: Keys) -> Directory:
+    return Directory(
+        db=db,
+        keys=keys,
+        key_sets=KeySets(allow_private=settings.identity.allow_private_jwks),
+        config_issuers=parse_configured(settings.issuers),
+        session_max_age=timedelta(seconds=settings.identity.session_max_age_s),
+    )
+
+
+def _endurance(settings: Settings, db: Database) -> Endurance:
+    rules = settings.database
+    return Endurance(db=db, on_outage=rules.on_outage, lasts_s=rules.outage_max_s)
 
 
 def _spool(settings: Settings, keys: Keys) -> Spool:

@@ -13,6 +13,11 @@ from alembic.util import CommandError
 from app.db import Database
 from app.tables import metadata
 
+LOCK_TIMEOUT_MS = 3_000
+"""How long a migration may wait for a table, and all who want the table meanwhile with it."""
+ATTEMPTS = 10
+"""How often a migration that found a table locked is begun again, with growing pauses."""
+
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
@@ -20,20 +25,24 @@ def upgrade(db: Database, revision: str = "head") -> None:
     """Run what has not run yet, in one transaction; a second process waits for the first.
 
     Raises:
-        DatabaseAway: the database cannot be reached, or another migration runs for too long.
+        DatabaseAway: the database cannot be reached, another migration runs for too long, or
+            somebody holds a table that is to be changed.
     """
-    with db.begin() as session:
-        command.upgrade(_config(session.connection()), revision)
+    db.run(
+        lambda session: command.upgrade(_config(session.connection()), revision), attempts=ATTEMPTS
+    )
 
 
 def downgrade(db: Database, revision: str) -> None:
     """Take migrations back to ``revision``, with all that is in the tables they made.
 
     Raises:
-        DatabaseAway: the database cannot be reached, or another migration runs for too long.
+        DatabaseAway: as for ``upgrade``.
     """
-    with db.begin() as session:
-        command.downgrade(_config(session.connection()), revision)
+    db.run(
+        lambda session: command.downgrade(_config(session.connection()), revision),
+        attempts=ATTEMPTS,
+    )
 
 
 def current(db: Database) -> str | None:
@@ -75,5 +84,6 @@ def _is_ours(item: sa.schema.SchemaItem, name: str | None, kind: str, *_: object
 def _config(connection: sa.Connection | None = None) -> Config:
     config = Config()
     config.attributes["connection"] = connection
+    config.attributes["lock_timeout_ms"] = LOCK_TIMEOUT_MS
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

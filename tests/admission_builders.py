@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from app.admission.gate import Ask, Gate, Periods, Seeds, Settlement
+from app.admission.gate import Answered, Ask, Gate, Periods, Seeds, Settlement
 from app.admission.wire import epoch_us
 from app.config import Settings
 from app.limits import GuestLimits, LinkLimits, VisitorLimits
@@ -71,6 +71,11 @@ def make_settlement(**changes: Any) -> Settlement:
         now=datetime.now(UTC),
     )
     return replace(settlement, **changes)
+
+
+def make_answered(**changes: Any) -> Answered:
+    answered = Answered(user_id=7, link_id=3, reference=uuid.uuid4().hex, now=datetime.now(UTC))
+    return replace(answered, **changes)
 
 
 @dataclass

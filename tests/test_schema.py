@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 from app import schema
 from app.audit import journal
-from app.db import Database
+from app.db import Database, DatabaseBusy
 from app.ledger.transactions import Entry
 from app.ledger.writer import lock_wallet, post
 from app.metering.models import UsageArchive
@@ -135,6 +135,24 @@ def test_several_processes_may_upgrade_at_once(empty_db: Database):
         processes = [stack.enter_context(subprocess.Popen(command)) for _ in range(3)]
         assert [process.wait() for process in processes] == [0, 0, 0]
     assert schema.differences(empty_db) == []
+
+
+def test_migration_steps_aside_for_who_holds_a_table_and_comes_back(full_db: Database, monkeypatch):
+    if full_db.dialect == "sqlite":
+        pytest.skip("SQLite locks no tables")
+    monkeypatch.setattr(schema, "LOCK_TIMEOUT_MS", 50)
+    busy = []
+    other = Database(full_db.url.render_as_string(hide_password=False))
+    with other.read() as session:  # an old version's report, say
+        session.execute(sa.text("SELECT * FROM links"))
+        monkeypatch.setattr("app.db.time.sleep", busy.append)
+        with pytest.raises(DatabaseBusy):
+            schema.downgrade(full_db, "base")
+    assert len(busy) == schema.ATTEMPTS - 1
+    assert schema.current(full_db) == schema.head()
+    schema.downgrade(full_db, "base")
+    assert schema.current(full_db) is None
+    other.close()
 
 
 def test_upgrade_gives_its_connection_back_with_its_own_timeouts(empty_db: Database):

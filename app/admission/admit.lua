@@ -106,7 +106,8 @@ if wait then return refused('link_rate', wait) end
 -- Open questions ------------------------------------------------------------------------------
 
 local function too_many(scope, limit)
-  return limit and redis.call('ZCARD', scope.open) >= limit
+  if not limit then return false end
+  return redis.call('ZCARD', scope.open) - (read(scope.held, '=answered') or 0) >= limit
 end
 
 if too_many(visitor, ask.visitor_open) then

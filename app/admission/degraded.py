@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from app.admission.micro import from_micro
 from app.admission.periods import Periods, SeedName, periods_at
-from app.admission.question import Admission, Ask, Load, Seeds, Settlement
+from app.admission.question import Admission, Answered, Ask, Load, Seeds, Settlement
 from app.admission.refusals import refusal
 from app.admission.rules import Rate, Rules, rate_of
 from app.admission.wire import epoch_us
@@ -33,11 +33,13 @@ class _Ticket:
     hold: int
     points_hold: int
     expires_us: int
+    is_answered: bool = False
+    """Its answer is there and not in the books: it holds, and does not count as open."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """The sums over the open tickets of a scope."""
+    """The sums over the tickets of a scope; ``count`` without the answered ones."""
 
     count: int = 0
     hold: int = 0
@@ -96,11 +98,23 @@ class DegradedGate:
     def settle(self, settlement: Settlement) -> None:
         """Free the visitor's oldest ticket on that link, if this process admitted one."""
         with self._lock:
-            for name, ticket in self._tickets.items():
-                ask = ticket.ask
-                if (ask.user_id, ask.link_id) == (settlement.user_id, settlement.link_id):
-                    self._release(name)
-                    return
+            found = self._find(settlement.user_id, settlement.link_id, answered=False)
+            if settlement.has_waited:
+                place = settlement.user_id, settlement.link_id
+                found = self._find(*place, answered=True) or found
+            if found is not None:
+                self._release(found)
+
+    def answered(self, answered: Answered) -> None:
+        """Count the visitor's oldest ticket on that link as open no more; it goes on holding."""
+        with self._lock:
+            found = self._find(answered.user_id, answered.link_id, answered=False)
+            if found is None:
+                return
+            ticket = self._tickets[found]
+            ticket.is_answered = True
+            for scope in ticket.scopes:
+                self._open[scope].count -= 1
 
     def cancel(self, ask: Ask) -> None:
         with self._lock:
@@ -161,16 +175,23 @@ class DegradedGate:
             )
         return self._admission(ticket)
 
+    def _find(self, user_id: int, link_id: int, *, answered: bool) -> str | None:
+        for name, ticket in self._tickets.items():
+            place = ticket.ask.user_id, ticket.ask.link_id
+            if place == (user_id, link_id) and ticket.is_answered == answered:
+                return name
+        return None
+
     def _release(self, name: str) -> None:
         ticket = self._tickets.pop(name, None)
         if ticket is None:
             return
         for scope in ticket.scopes:
             held = self._open[scope]
-            held.count -= 1
+            held.count -= not ticket.is_answered
             held.hold -= ticket.hold
             held.points -= ticket.points_hold
-            if held.count == 0:
+            if held == _Open():
                 del self._open[scope]
 
     def _sweep(self, now_us: int) -> None:

@@ -14,7 +14,7 @@ from app.admission.connect import Server, parse_url
 from app.admission.degraded import DegradedGate
 from app.admission.keys import KeyNames
 from app.admission.periods import Periods, Window
-from app.admission.question import Admission, Ask, Load, Seeds, Settlement, Snapshot
+from app.admission.question import Admission, Answered, Ask, Load, Seeds, Settlement, Snapshot
 from app.admission.redis_gate import RedisAway, RedisGate, Scripts
 from app.admission.refusals import GateAway, QuestionRefused, StaleMemory
 from app.admission.rules import Rules
@@ -24,6 +24,7 @@ from app.errors import ServiceError
 
 __all__ = [
     "Admission",
+    "Answered",
     "Ask",
     "Collected",
     "ExpiredTicket",
@@ -58,7 +59,7 @@ class Gate:
             ``redis_timeout``, ``redis_disconnected``, ``redis_error``, ``redis_starved``,
             ``breaker_opened``, ``breaker_closed``, ``admitted_degraded``, ``admitted_open``,
             ``refused_degraded``, ``refused_outage``, ``settle_missed``, ``cancel_missed``,
-            ``balance_missed``, ``announce_missed``, ``told_later``.
+            ``answered_missed``, ``balance_missed``, ``announce_missed``, ``told_later``.
 
     Raises:
         RedisUrlInvalid: the URL cannot be understood.
@@ -120,6 +121,15 @@ class Gate:
         """
         self._degraded.settle(settlement)
         self._tell("settle_missed", lambda redis_gate: redis_gate.settle(settlement))
+
+    def answered(self, answered: Answered) -> None:
+        """Tell the gate of an answer that the ledger cannot take yet.
+
+        The visitor's oldest question on the link counts as open no more, so that they may ask the
+        next; what it holds stays held until it is settled or expires. Repeatable, missable.
+        """
+        self._degraded.answered(answered)
+        self._tell("answered_missed", lambda redis_gate: redis_gate.answered(answered))
 
     def cancel(self, ask: Ask) -> None:
         """Give back an admission whose question is not asked after all. Repeatable."""

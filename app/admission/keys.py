@@ -55,6 +55,9 @@ class KeyNames:
             *self.watch(),
         ]
 
+    def answered(self, reference: str, user_id: int, link_id: int) -> list[str]:
+        return [self._key("answered", reference), *self._tickets(user_id, link_id)]
+
     def cancel(self, user_id: int, link_id: int, periods: Periods) -> list[str]:
         return [
             *self._tickets(user_id, link_id),

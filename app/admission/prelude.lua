@@ -7,7 +7,9 @@
 -- Scopes. Open questions are kept three times: for the visitor, for all guests of the link and for
 -- the link. Each scope has two keys that expire together:
 --   open  zset  ticket -> when it expires
---   held  hash  ticket -> hold|points|link id|opened at;  "=hold" and "=points" are their sums
+--   held  hash  ticket -> hold|points|link id|opened at;  "=hold" and "=points" are their sums.
+--         An "a" behind it: answered, but not in the books. It holds, and does not count as open;
+--         "=answered" is how many there are
 --
 -- The watch. A ticket that a finish is expected for is kept a fourth time, for the whole deployment
 -- and beyond its expiry, until somebody has written down that no finish came:
@@ -38,8 +40,26 @@ end
 local function ticket_of(held, ticket)
   local entry = redis.call('HGET', held, ticket)
   if not entry then return nil end
-  local hold, points, link, opened = string.match(entry, '^(%d+)|(%d+)|(%d+)|(%d+)$')
-  return {hold = hold, points = points, link = link, opened = opened}
+  local hold, points, link, opened, mark = string.match(entry, '^(%d+)|(%d+)|(%d+)|(%d+)(a?)$')
+  return {hold = hold, points = points, link = link, opened = opened, is_answered = mark == 'a'}
+end
+
+-- The tickets of a scope that may be this answer's, for a finish does not carry one: the visitor's
+-- oldest on the link that waits for its answer, the oldest answered one, the oldest expired one. A
+-- finish that comes late, after an outage, is not that of a question asked after it.
+local function candidates(open, held, answer)
+  local found = {}
+  local tickets = redis.call('ZRANGE', open, 0, -1, 'WITHSCORES')
+  for index = 1, #tickets, 2 do
+    local ticket, entry = tickets[index], ticket_of(held, tickets[index])
+    if entry and entry.link == answer.link
+       and tonumber(entry.opened) <= answer.received_us + answer.early_us then
+      local kind = entry.is_answered and 'answered' or 'waiting'
+      if tonumber(tickets[index + 1]) <= now then kind = 'expired' end
+      found[kind] = found[kind] or ticket
+    end
+  end
+  return found
 end
 
 -- Forget a ticket and what it holds, wherever it stands. Again: nothing happens.
@@ -50,6 +70,7 @@ local function release(open, held, ticket)
   redis.call('HDEL', held, ticket)
   redis.call('HINCRBY', held, '=hold', int(0 - tonumber(entry.hold)))
   redis.call('HINCRBY', held, '=points', int(0 - tonumber(entry.points)))
+  if entry.is_answered then redis.call('HINCRBY', held, '=answered', -1) end
   return true
 end
 

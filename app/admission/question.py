@@ -70,6 +70,20 @@ class Settlement:
     """The wallet's version after this answer's own transaction."""
     now: datetime
     """When the finish was received: the day and month its usage is booked on."""
+    has_waited: bool = False
+    """Whether it was ``Answered`` before: the finish was kept while the books were away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question whose answer is there and is not in the ledger yet."""
+
+    user_id: int
+    link_id: int
+    reference: str
+    """Names the answer: saying it again changes nothing."""
+    now: datetime
+    """When the finish was received."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from app.admission.connect import Server
 from app.admission.keys import KeyNames
 from app.admission.micro import floor_micro, from_micro
 from app.admission.periods import Periods, SeedName, periods_at
-from app.admission.question import Admission, Ask, Load, Seeds, Settlement, Snapshot
+from app.admission.question import Admission, Answered, Ask, Load, Seeds, Settlement, Snapshot
 from app.admission.refusals import StaleMemory, refusal
 from app.admission.rules import REVISION_TTL_S, Rules
 from app.admission.watch import Collected
@@ -28,6 +28,7 @@ from app.admission.watch import Collected
 SCRIPTS = (
     "admit",
     "settle",
+    "answered",
     "cancel",
     "balance",
     "announce",
@@ -193,6 +194,10 @@ class RedisGate:
             periods,
         )
         self._scripts.run("settle", keys, wire.settlement_json(settlement, self._rules))
+
+    def answered(self, answered: Answered) -> None:
+        keys = self._names.answered(answered.reference, answered.user_id, answered.link_id)
+        self._scripts.run("answered", keys, wire.answered_json(answered, self._rules))
 
     def cancel(self, ask: Ask) -> bool:
         periods = periods_at(ask.now, self._rules.zone)

@@ -7,7 +7,7 @@
 --       14 estimate
 --       15 due   16 facts   17 late   18 dropped  of the watch
 -- ARGV   1 JSON: key (names the answer), user, link (text), is_guest, late_max, received_us, early_us (how far clocks may differ),
---          points, charge, balance (micro), version, reload_ms, remember_ms, estimate_ms
+--          has_waited (it was said to be answered before), points, charge, balance (micro), version, reload_ms, remember_ms, estimate_ms
 -- Returns {"settled", ticket it freed or ""} or {"again", ""}
 -- Again  only a newer balance is taken; nothing is freed or counted twice while the key is
 --        remembered. Missed: the ticket expires and what was loaded is loaded again.
@@ -19,29 +19,16 @@ if not redis.call('SET', KEYS[1], '1', 'NX', 'PX', int(answer.remember_ms)) then
   return {'again', ''}
 end
 
--- The ticket: a finish does not carry one, so the visitor's oldest open one on this link is taken. A
--- finish that comes late, after an outage, must not free a question that was asked after it. When
--- none is open the finish is late: one that has expired and was not swept yet is swept now, and the
--- watch learns of a finish that is nobody's yet.
+-- The ticket. When none is open the finish is late: one that has expired and was not swept yet is
+-- swept now, and the watch learns of a finish that is nobody's yet.
 
-local freed, expired = '', ''
-local tickets = redis.call('ZRANGE', KEYS[3], 0, -1, 'WITHSCORES')
-for index = 1, #tickets, 2 do
-  local entry = ticket_of(KEYS[4], tickets[index])
-  if entry and entry.link == answer.link
-     and tonumber(entry.opened) <= answer.received_us + answer.early_us then
-    if tonumber(tickets[index + 1]) > now then
-      freed = tickets[index]
-      break
-    elseif expired == '' then
-      expired = tickets[index]
-    end
-  end
-end
+local found = candidates(KEYS[3], KEYS[4], answer)
+local freed = found.waiting or ''
+if answer.has_waited then freed = found.answered or freed end
 if freed ~= '' then
   unwatch(KEYS[15], KEYS[16], freed)
 else
-  freed = expired
+  freed = found.expired or ''
   local finish = {answer.key, answer.user, answer.link, int(answer.received_us)}
   redis.call('ZADD', KEYS[17], int(now), table.concat(finish, '|'))
   redis.call('PEXPIRE', KEYS[17], int(WATCH_MS))

@@ -11,8 +11,13 @@
 --        questions of the visitor, of all guests, points in the order of KEYS
 -- Tickets that have expired count no more, though only the next question sweeps them.
 
-local function open(key)
-  return redis.call('ZCOUNT', key, '(' .. int(now), '+inf')
+local function open(open_key, held_key)
+  local count = 0
+  for _, ticket in ipairs(redis.call('ZRANGEBYSCORE', open_key, '(' .. int(now), '+inf')) do
+    local entry = ticket_of(held_key, ticket)
+    if not (entry and entry.is_answered) then count = count + 1 end
+  end
+  return count
 end
 
 local function on_hold(open_key, held_key, name)
@@ -26,8 +31,8 @@ end
 
 return {
   read(KEYS[1]) or false, read(KEYS[2], 'balance') or false, read(KEYS[2], 'version') or false,
-  open(KEYS[3]), on_hold(KEYS[3], KEYS[4], 'hold'), on_hold(KEYS[3], KEYS[4], 'points'),
-  open(KEYS[5]), open(KEYS[7]), on_hold(KEYS[7], KEYS[8], 'points'),
+  open(KEYS[3], KEYS[4]), on_hold(KEYS[3], KEYS[4], 'hold'), on_hold(KEYS[3], KEYS[4], 'points'),
+  open(KEYS[5], KEYS[6]), open(KEYS[7], KEYS[8]), on_hold(KEYS[7], KEYS[8], 'points'),
   read(KEYS[9]) or false, read(KEYS[10]) or false,
   read(KEYS[11], 'points') or false, read(KEYS[12], 'points') or false,
   read(KEYS[13]) or false, read(KEYS[14]) or false, read(KEYS[15]) or false,

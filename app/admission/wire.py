@@ -9,7 +9,7 @@ from datetime import datetime
 
 from app.admission.micro import ceil_micro, floor_micro, points_micro
 from app.admission.periods import Periods
-from app.admission.question import Ask, Seeds, Settlement
+from app.admission.question import Answered, Ask, Seeds, Settlement
 from app.admission.rules import (
     CLOCKS_DIFFER_S,
     ESTIMATE_TTL_S,
@@ -62,8 +62,6 @@ def ask_json(
 
 
 def settlement_json(settlement: Settlement, rules: Rules) -> str:
-    # A repeat must be recognized for as long as anything loaded before it may live.
-    remember_s = max(rules.ticket_ttl_s, rules.reload_s) + CLOCKS_DIFFER_S
     return _dump(
         {
             "key": settlement.settle_key,
@@ -73,15 +71,32 @@ def settlement_json(settlement: Settlement, rules: Rules) -> str:
             "is_guest": settlement.is_guest,
             "received_us": epoch_us(settlement.now),
             "early_us": CLOCKS_DIFFER_S * 1_000_000,
+            "has_waited": settlement.has_waited,
             "points": ceil_micro(settlement.points),
             "charge": ceil_micro(settlement.charge),
             "balance": floor_micro(settlement.balance),
             "version": settlement.version,
             "reload_ms": rules.reload_s * 1000,
-            "remember_ms": remember_s * 1000,
+            "remember_ms": _remember_ms(rules),
             "estimate_ms": ESTIMATE_TTL_S * 1000,
         }
     )
+
+
+def answered_json(answered: Answered, rules: Rules) -> str:
+    return _dump(
+        {
+            "link": str(answered.link_id),
+            "received_us": epoch_us(answered.now),
+            "early_us": CLOCKS_DIFFER_S * 1_000_000,
+            "remember_ms": _remember_ms(rules),
+        }
+    )
+
+
+def _remember_ms(rules: Rules) -> int:
+    """A repeat must be recognized for as long as anything loaded before it may live."""
+    return (max(rules.ticket_ttl_s, rules.reload_s) + CLOCKS_DIFFER_S) * 1000
 
 
 def _charging(ask: Ask) -> str:

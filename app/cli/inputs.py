@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import click
 from pydantic import BaseModel
@@ -13,6 +14,7 @@ from app.errors import Invalid
 from app.limits import UNLIMITED
 from app.metering.months import month_of
 from app.money import parse_amount
+from app.rerating.tariff import IN_FORCE
 
 INHERIT = "inherit"
 NO_LOCALE = "none"
@@ -124,6 +126,55 @@ class Month(click.ParamType[int]):
         except ValueError:
             self.fail(f"{value!r} is not a month such as 2026-01", param, ctx)
         return month_of(first)
+
+
+class ClockTime(click.ParamType[datetime]):
+    """A day or time by the operator's clock, or one with its offset; see ``by_clock``."""
+
+    name = "time"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a day or time such as 2026-12-01, 2026-12-01T08:30 or "
+                "2026-12-01T08:30:00+08:00",
+                param,
+                ctx,
+            )
+
+
+def by_clock(at: datetime, zone: ZoneInfo) -> datetime:
+    """The moment in UTC; a time without an offset is one of the zone's clock."""
+    return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+class PriceTarget(click.ParamType[int | Literal["in-force"]]):
+    """The number of a price version, or ``in-force``."""
+
+    name = "version"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int | Literal["in-force"]:
+        if isinstance(value, int):
+            return value
+        if value == IN_FORCE:
+            return IN_FORCE
+        if not value.isascii() or not value.isdecimal():
+            self.fail(f"{value!r} is neither the number of a version nor {IN_FORCE}", param, ctx)
+        return int(value)
 
 
 class Limit(click.ParamType[tuple[str, str | None]]):

@@ -158,7 +158,7 @@ def statement(
 
     Each charge says which models the answer used and the FastGPT points it took; --json adds the
     arithmetic of its price. Where the lines of the answer were archived, it names the archive that
-    has the models.
+    has the models. An adjustment by `prices rerate` says which answer it prices again.
     """
     with desk.db.read() as session:
         user = find_user(session, subject, issuer)
@@ -212,8 +212,18 @@ def _row(desk: Desk, entry: StatementEntry) -> list[object]:
         decimal(entry.amount),
         decimal(entry.balance_after),
         _models(entry),
-        entry.reason or "",
+        _said(entry),
     ]
+
+
+def _said(entry: StatementEntry) -> str:
+    """The reason, and of a re-rating what it prices again."""
+    one = entry.rerating
+    if one is None:
+        return entry.reason or ""
+    charges = f"{decimal(one.before.charge)} → {decimal(one.after.charge)}"
+    versions = f"{one.before.version or '-'} → {one.after.version or '-'}"
+    return f"{entry.reason} (answer {one.reference}: {charges}, prices {versions})"
 
 
 def _models(entry: StatementEntry) -> object:

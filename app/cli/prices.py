@@ -13,6 +13,7 @@ from app.cli.frame import Group, Report
 from app.cli.inputs import Number, When
 from app.cli.links import find_link
 from app.cli.output import amount, card, iso, local, table
+from app.cli.rerate import rerate
 from app.cli.session import Desk, validated, with_desk
 from app.money import from_nano
 from app.plans import store as plan_store
@@ -163,6 +164,9 @@ def calculate(  # noqa: PLR0913 - one for each option
     notes = [f"No price fits the model {name}." for name in charge.unpriced]
     total = f"It would cost {data['charge']} {book.currency}."
     return Report(data, [card(dict(charge.arithmetic)), "", total, *notes])
+
+
+prices.add_command(rerate)
 
 
 def _book(

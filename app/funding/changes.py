@@ -15,10 +15,12 @@ from app.audit import journal
 from app.audit.journal import Actor
 from app.db import Database
 from app.errors import Conflict, NotFound
-from app.ledger import store, writer
+from app.ledger import reratings, store, writer
 from app.ledger.models import Account, Transaction
 from app.ledger.transactions import COUNTER_ACCOUNT, Entry, Kind, check
+from app.metering import store as metering_store
 from app.money import format_nano
+from app.pricing import store as pricing_store
 
 _VERB: dict[Kind, str] = {
     "top_up": "top_up",
@@ -32,6 +34,12 @@ class BalanceWouldBeNegative(Conflict):
     """The change takes more than there is, and was not told that it may."""
 
     code = "balance_would_be_negative"
+
+
+class PricedSince(Conflict):
+    """The charge, or a re-rating of it, is not what the answer costs any more."""
+
+    code = "priced_since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,7 @@ def reverse(db: Database, reversal: Reversal, *, actor: Actor, now: datetime) ->
     Raises:
         NotFound: there is no such transaction.
         AlreadyReversed: it was reversed under another key.
+        PricedSince: what it charged was priced again since; that is undone first.
         BalanceWouldBeNegative: the balance would fall below zero without ``allow_negative``.
         EntryInvalid: it is a reversal itself, or there is no reason or key.
         IdempotencyConflict: the key was used for something else.
@@ -128,11 +137,49 @@ def reverse(db: Database, reversal: Reversal, *, actor: Actor, now: datetime) ->
             reason=reversal.reason,
             reverses_id=transaction.id,
         )
-        return _post(
+        _refuse_overtaken(session, transaction)
+        funded = _post(
             session, wallet, entry, allow_negative=reversal.allow_negative, actor=actor, now=now
         )
+        if not funded.is_replay:
+            _give_allowance_back(session, funded.user_id, transaction)
+        return funded
 
     return db.run(work)
+
+
+def _refuse_overtaken(session: Session, transaction: Transaction) -> None:
+    """What an answer costs is undone newest first: what was made of it since goes before it."""
+    reference = _reference(session, transaction)
+    if reference is None or store.find_reversal(session, transaction.id) is not None:
+        return
+    since = [
+        str(one.transaction_id)
+        for one in pricing_store.load_reratings(session, [reference])[reference]
+        if one.stood(None) and one.sequence > transaction.sequence
+    ]
+    if since:
+        raise PricedSince(
+            f"the answer of transaction {transaction.id} was priced again since: reverse "
+            f"{' and '.join(reversed(since))} first"
+        )
+
+
+def _reference(session: Session, transaction: Transaction) -> str | None:
+    """Of the usage event whose charge or re-rating this is."""
+    if transaction.event_id is not None:
+        return metering_store.load_events(session, [transaction.event_id])[
+            transaction.event_id
+        ].reference
+    rerating = reratings.read(transaction.details)
+    return None if rerating is None else rerating.reference
+
+
+def _give_allowance_back(session: Session, user_id: int, transaction: Transaction) -> None:
+    rerating = reratings.read(transaction.details)
+    if rerating is not None:
+        change = {(user_id, rerating.month): -rerating.allowance_change}
+        pricing_store.move_allowances(session, change)
 
 
 def _change(

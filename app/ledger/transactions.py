@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from app.errors import Conflict, Invalid
+from app.ledger import reratings
 from app.money import NANO_MAX
 
 Kind = Literal["charge", "top_up", "adjustment", "refund", "reversal"]
@@ -120,6 +121,7 @@ def check(entry: Entry) -> None:
     if entry.reason is not None or entry.kind != "charge":
         _check_text("reason", entry.reason or "", REASON_LENGTH_MAX)
     _check_json(entry.details)
+    _check_rerating(entry)
     if len(canonical_json(entry.details)) > DETAILS_BYTES_MAX:
         raise EntryInvalid(f"details are longer than {DETAILS_BYTES_MAX} bytes of JSON")
 
@@ -177,7 +179,8 @@ def _check_amount(entry: Entry) -> None:
         raise EntryInvalid("a charge never raises a balance: use a refund")
     if entry.kind in {"top_up", "refund"} and entry.amount <= 0:
         raise EntryInvalid(f"the amount of a {entry.kind} is greater than zero")
-    if entry.kind == "adjustment" and entry.amount == 0:
+    # A re-rating may leave the charge as it is and change only how much of the usage was free.
+    if entry.kind == "adjustment" and entry.amount == 0 and reratings.DETAIL not in entry.details:
         raise EntryInvalid("an adjustment of zero changes nothing")
 
 
@@ -188,6 +191,23 @@ def _check_references(entry: Entry) -> None:
         raise EntryInvalid("reversals, and only reversals, name the transaction they reverse")
     if entry.counter_account != COUNTER_ACCOUNT.get(entry.kind, entry.counter_account):
         raise EntryInvalid(f"a {entry.kind} is not posted against {entry.counter_account}")
+
+
+def _check_rerating(entry: Entry) -> None:
+    try:
+        rerating = reratings.read(entry.details)
+    except Invalid as error:
+        raise EntryInvalid(error.message) from error
+    if rerating is None:
+        if entry.idempotency_key.startswith(reratings.PREFIX):
+            raise EntryInvalid(f"keys that begin with {reratings.PREFIX} are of re-ratings")
+        return
+    if entry.kind != "adjustment":
+        raise EntryInvalid(f"a {entry.kind} prices nothing again: that is an adjustment")
+    if not reratings.is_key_of(entry.idempotency_key, rerating.reference):
+        raise EntryInvalid("its key is not that of a re-rating of its event")
+    if entry.amount != rerating.amount:
+        raise EntryInvalid("the amount is not the charge before less the charge after")
 
 
 def _check_text(what: str, text: str, length_max: int) -> None:

@@ -40,7 +40,7 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A charge, the locked wallet it goes to, and when it happened."""
+    """A change, the locked wallet it goes to, and when it happened."""
 
     wallet: Account
     entry: Entry
@@ -132,11 +132,11 @@ def post(session: Session, wallet: Account, entry: Entry, *, now: datetime) -> P
     return Posted(row, is_replay=False)
 
 
-def post_charges(session: Session, bookings: Sequence[Booking]) -> list[Transaction]:
-    """Write many new charges, those of one wallet on top of each other, and move the wallets on.
+def post_many(session: Session, bookings: Sequence[Booking]) -> list[Transaction]:
+    """Write many new changes, those of one wallet on top of each other, and move the wallets on.
 
     Three statements, however many there are. The wallets must come from one ``lock_wallets`` in
-    this session's transaction. When it raises, some may be written: roll back.
+    this session's transaction. Not for reversals. When it raises, some may be written: roll back.
 
     Raises:
         EntryInvalid: an entry breaks a rule of the ledger.

@@ -6,11 +6,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from app.metering.counting import Line, Usage
-from app.money import EXACT, allocate, to_nano
+from app.metering.counting import NOISE, Line, Usage
+from app.money import EXACT, allocate, from_nano, to_nano
 
 PER_QUESTION = "perQuestion"
 """The node kind of the price of a question that called no model."""
+
+_NOISE_SHARE = to_nano(NOISE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class LineRow:
     points: int
     charge: int
     is_covered: bool = False
+    """Also of a line whose points are more than noise, though its share of them is not: prices go
+    by shares when an event is priced again, and must find what they found in the exact points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +91,13 @@ def line_rows(
     """Rows that add up to the event's ``points`` and ``charge``; ``line_charges`` one a line.
 
     Each line's share is its exact points rounded down; what is left over goes to the lines that
-    lost most. An answer that used nothing, yet costs something by the price of a question, has one
+    lost most. ``stored_usage`` reads rows back, and a price book finds in them what it found in
+    the lines. An answer that used nothing, yet costs something by the price of a question, has one
     row that no model and no node stands in.
     """
     if not lines and charge:
         return [LineRow("", PER_QUESTION, None, None, None, None, points=points, charge=charge)]
-    shares = allocate(points, [line.points for line in lines])
+    shares = _shares(points, lines)
     return [
         LineRow(
             model=line.model,
@@ -103,7 +108,58 @@ def line_rows(
             rerank_tokens=line.rerank_tokens,
             points=share,
             charge=its_charge,
-            is_covered=line.is_covered,
+            is_covered=line.is_covered or (share <= _NOISE_SHARE and line.points > NOISE),
         )
         for line, share, its_charge in zip(lines, shares, line_charges, strict=True)
     ]
+
+
+def stored_usage(total: Decimal, lines: Sequence[LineRow]) -> Usage:
+    """What was used, read back from an event's rows, to be priced again.
+
+    ``total`` are the event's exact points, as its arithmetic has them. The lines have their shares
+    of it in whole nano-points, so together they are up to half a nano-point away from it.
+    """
+    return Usage(
+        generation="G?",
+        unit="points",
+        total=total,
+        lines=tuple(
+            Line(
+                model=row.model,
+                node_kind=row.node_kind,
+                input_tokens=row.input_tokens,
+                output_tokens=row.output_tokens,
+                embedding_tokens=row.embedding_tokens,
+                rerank_tokens=row.rerank_tokens,
+                points=from_nano(row.points),
+                is_covered=row.is_covered,
+            )
+            for row in lines
+            if not (_is_per_question(row) and not total)
+        ),
+        input_tokens=None,
+        output_tokens=None,
+        node_count=len(lines),
+        running_time_ms=None,
+        warnings={},
+    )
+
+
+def _is_per_question(row: LineRow) -> bool:
+    tokens = (row.input_tokens, row.output_tokens, row.embedding_tokens, row.rerank_tokens)
+    return row.node_kind == PER_QUESTION and not row.model and tokens == (None,) * 4
+
+
+def _shares(points: int, lines: Sequence[Line]) -> list[int]:
+    shares = allocate(points, [line.points for line in lines])
+    for place, line in enumerate(lines):
+        # Rounding up may lift noise above noise. Another line is short of that nano-point then.
+        if line.points <= NOISE and shares[place] > _NOISE_SHARE:
+            missing = [
+                EXACT.subtract(line.points, from_nano(share))
+                for line, share in zip(lines, shares, strict=True)
+            ]
+            shares[place] -= 1
+            shares[missing.index(max(missing))] += 1
+    return shares

@@ -70,7 +70,7 @@ def rate(
             "currency": book.currency,
             "points": plain(usage.total),
             "per_point": plain(book.per_point),
-            "points_amount": plain(EXACT.multiply(usage.total, book.per_point)),
+            "points_amount": plain(sums.points),
             "tokens": _token_steps(usage.lines, priced),
             "per_question": plain(sums.question),
             "subtotal": plain(sums.subtotal),
@@ -95,12 +95,14 @@ def is_free(book: PriceBook, link_multiplier: Decimal, plan_multiplier: Decimal)
 @dataclass(frozen=True, slots=True)
 class _Priced:
     rule: ModelPrice | None
+    tokens: Decimal
     amount: Decimal
     """Points and tokens together, before multipliers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
+    points: Decimal
     question: Decimal
     subtotal: Decimal
     multiplied: Decimal
@@ -116,9 +118,12 @@ def _sums(
 ) -> _Sums:
     is_billed = bool(usage.lines) or usage.total > 0 or book.zero_usage == "charged"
     question = book.per_question if is_billed else _ZERO
-    subtotal = EXACT.add(_total(one.amount for one in priced), question)
+    # Of the total, which the lines add up to: lines read back from the tables are rounded.
+    points = EXACT.multiply(usage.total, book.per_point)
+    subtotal = _total((points, *(one.tokens for one in priced), question))
     multiplier = EXACT.multiply(link_multiplier, plan_multiplier)
     return _Sums(
+        points=points,
         question=question,
         subtotal=subtotal,
         multiplied=EXACT.multiply(subtotal, multiplier),
@@ -130,7 +135,7 @@ def _priced(line: Line, book: PriceBook) -> _Priced:
     rule = _rule_for(line, book)
     tokens_amount = _ZERO if rule is None else _tokens_amount(line, rule)
     points_amount = EXACT.multiply(line.points, book.per_point)
-    return _Priced(rule, EXACT.add(points_amount, tokens_amount))
+    return _Priced(rule, tokens_amount, EXACT.add(points_amount, tokens_amount))
 
 
 def _rule_for(line: Line, book: PriceBook) -> ModelPrice | None:

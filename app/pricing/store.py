@@ -1,15 +1,26 @@
-"""Every SQL statement on price versions and on the use of allowances."""
+"""Every SQL statement on price versions, the use of allowances, and events priced again."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from app.db import upsert_adding
 from app.errors import NotFound
+from app.ledger import reratings
+from app.ledger.models import Transaction
 from app.pricing.book import PriceBook
 from app.pricing.models import AllowanceUse, PriceVersion
+from app.pricing.standing import Rerated
+
+_REVERSAL = orm.aliased(Transaction)
+_RERATINGS = (
+    sa.select(Transaction, _REVERSAL.sequence)
+    .outerjoin(_REVERSAL, _REVERSAL.reverses_id == Transaction.id)
+    .where(Transaction.idempotency_key.in_(sa.bindparam("keys", expanding=True)))
+)
 
 
 class PriceVersionNotFound(NotFound):
@@ -94,3 +105,38 @@ def use_allowances(session: Session, taken: Mapping[tuple[int, str], int]) -> No
         if used
     ]
     upsert_adding(AllowanceUse, session, rows, key=["user_id", "month"], add=["used"])
+
+
+def move_allowances(session: Session, changes: Mapping[tuple[int, str], int]) -> None:
+    """Change what each user has used of a month's allowance, up or down. Wallets are locked."""
+    for (user_id, month), change in sorted(changes.items()):
+        if not change:
+            continue
+        use = session.get(AllowanceUse, (user_id, month), populate_existing=True)
+        if use is None:
+            use = AllowanceUse(user_id=user_id, month=month, used=0)
+            session.add(use)
+        # Less than nothing only when service.time_zone was changed, and with it what a month is.
+        use.used = max(use.used + change, 0)
+    session.flush()
+
+
+def load_reratings(session: Session, references: Collection[str]) -> dict[str, list[Rerated]]:
+    """How each of these events was priced again, first to last; every one asked for has a list.
+
+    Found by their idempotency keys, which are numbered: a query for each number.
+    """
+    found: dict[str, list[Rerated]] = {reference: [] for reference in references}
+    wanted = sorted(found)
+    ordinal = 0
+    while wanted:
+        ordinal += 1
+        keys = {reratings.key(reference, ordinal): reference for reference in wanted}
+        wanted = []
+        for row, reversed_at in session.execute(_RERATINGS, {"keys": list(keys)}):
+            rerating = reratings.find(row.details)
+            if rerating is not None:
+                reference = keys[row.idempotency_key]
+                found[reference].append(Rerated(row.id, row.sequence, rerating, reversed_at))
+                wanted.append(reference)
+    return found

@@ -139,7 +139,7 @@ def _unpriced(session: Session, since: datetime | None) -> Iterator[Finding]:
             "events_unpriced",
             f"{found.count} answers (events {found.first} to {found.last}) were charged one unit "
             "per point, because no price book was in force. Publish yours with `shareauth prices "
-            "publish`; what was charged wrongly is corrected with `shareauth ledger adjust`.",
+            "publish`; what was charged wrongly is priced again with `shareauth prices rerate`.",
             {"count": found.count, "first": found.first, "last": found.last},
         )
 

@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.db import Database
+from app.ledger import reratings
 from app.ledger import store as ledger_store
 from app.ledger.models import Transaction
+from app.ledger.reratings import Rerating
 from app.metering import store as metering_store
 from app.metering.models import UsageEvent, UsageLine
 from app.money import format_nano
@@ -39,7 +41,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class StatementEntry:
-    """One transaction. ``usage`` is None for all but charges; amounts are nano-units."""
+    """One transaction. ``usage`` is None for all but charges; amounts are nano-units.
+
+    ``rerating`` is what an adjustment priced again; None for every other.
+    """
 
     transaction: int
     sequence: int
@@ -52,6 +57,7 @@ class StatementEntry:
     reverses: int | None
     reversed_by: int | None
     usage: Usage | None = None
+    rerating: Rerating | None = None
 
     def as_json(self) -> dict[str, Any]:
         """With every key always there: amounts as decimal text, zero points for what used none."""
@@ -76,6 +82,7 @@ class StatementEntry:
             "arithmetic": dict(usage.arithmetic) if usage else None,
             "reverses": self.reverses,
             "reversed_by": self.reversed_by,
+            "rerating": self.rerating.document() if self.rerating else None,
         }
 
 
@@ -137,6 +144,7 @@ def _entries(session: Session, page: Sequence[Transaction]) -> list[StatementEnt
             reverses=row.reverses_id,
             reversed_by=reversals.get(row.id),
             usage=None if row.event_id is None else usages.get(row.event_id),
+            rerating=reratings.find(row.details),
         )
         for row in page
     ]

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.ledger.models import Account, Transaction
+from app.ledger.reratings import PREFIX, Price
 from app.ledger.transactions import canonical_time
 from app.links.models import Link
 from app.metering.models import QuarantinedFinish, UsageDay, UsageEvent, UsageLine
 from app.metering.store import lines_of
+from app.pricing.standing import charged_price
 
 PAGE_ROWS = 500
 
@@ -72,6 +74,15 @@ class DaySums:
     @property
     def key(self) -> tuple[int, date, int]:
         return self.user_id, self.day, self.link_id
+
+
+@dataclass(frozen=True, slots=True)
+class PricedEvent:
+    """An event's id, its user, and what it was charged."""
+
+    id: int
+    user_id: int
+    charged: Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +211,53 @@ def list_charges_without_event(
     if since is not None:
         statement = statement.where(Transaction.posted_at >= since)
     return session.scalars(statement).all()
+
+
+def iter_reratings(
+    session: Session, *, since: datetime | None
+) -> Iterator[Sequence[tuple[Transaction, int | None]]]:
+    """The adjustments with a re-rating's key, and the users of their wallets, a page at a time.
+
+    With ``since`` those posted from then on.
+    """
+    statement = (
+        sa.select(Transaction, Account.user_id)
+        .join(Account, Account.id == Transaction.wallet_id)
+        .where(
+            Transaction.kind == "adjustment",
+            Transaction.idempotency_key.startswith(PREFIX, autoescape=True),
+        )
+        .order_by(Transaction.id)
+        .limit(PAGE_ROWS)
+    )
+    if since is not None:
+        statement = statement.where(Transaction.posted_at >= since)
+    last = 0
+    while True:
+        page = [
+            (row, user_id)
+            for row, user_id in session.execute(statement.where(Transaction.id > last))
+        ]
+        if not page:
+            return
+        yield page
+        last = page[-1][0].id
+
+
+def load_priced_events(session: Session, references: Collection[str]) -> dict[str, PricedEvent]:
+    """The events of these references, by reference."""
+    statement = sa.select(
+        UsageEvent.reference,
+        UsageEvent.id,
+        UsageEvent.user_id,
+        UsageEvent.price_version_id,
+        UsageEvent.charge,
+        UsageEvent.arithmetic,
+    ).where(UsageEvent.reference.in_(sorted(references)))
+    return {
+        reference: PricedEvent(event_id, user_id, charged_price(version, charge, arithmetic))
+        for reference, event_id, user_id, version, charge, arithmetic in session.execute(statement)
+    }
 
 
 def list_moved_last(session: Session, *, limit: int) -> Sequence[int]:

@@ -12,10 +12,13 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from app.db import Database
+from app.ledger import reratings
 from app.ledger import verify as ledger_verify
 from app.ledger.transactions import HOUSE_ACCOUNTS
 from app.ledger.verify import Finding, Tally
 from app.money import format_nano
+from app.pricing import store as pricing_store
+from app.pricing.standing import standing_price
 from app.statements import store
 from app.statements.shelf import Shelf
 from app.statements.store import DaySums, EventFacts
@@ -28,6 +31,8 @@ CODES = (
     "lines_differ",
     "archive_differs",
     "charge_without_event",
+    "rerating_without_event",
+    "rerating_differs",
     "rollup_differs",
 )
 """Of every finding there is."""
@@ -91,6 +96,7 @@ def verify(
             ledger_verify.verify(session, since=since, tally=tally),
             _verify_events(session, seen, Shelf.load(session), zone=zone, since=since),
             _verify_charges(session, since=since, limit=findings_max),
+            _verify_reratings(session, since=since),
         )
         findings = list(itertools.islice(found, findings_max))
         is_truncated = next(found, None) is not None
@@ -180,6 +186,44 @@ def _verify_charges(session: Session, *, since: datetime | None, limit: int) -> 
             "Restore it from a backup.",
             {"transaction": transaction_id},
         )
+
+
+def _verify_reratings(session: Session, *, since: datetime | None) -> Iterator[Finding]:
+    versions = {None, *(version.id for version in pricing_store.list_all(session))}
+    for page in store.iter_reratings(session, since=since):
+        # Details of another form are a broken rule, which the ledger's own verification finds.
+        said = {row.id: one for row, _ in page if (one := reratings.find(row.details)) is not None}
+        references = {one.reference for one in said.values()}
+        events = store.load_priced_events(session, references)
+        booked = pricing_store.load_reratings(session, references)
+        for row, user_id in page:
+            one = said.get(row.id)
+            if one is None:
+                continue
+            event = events.get(one.reference)
+            ids = {"transaction": row.id}
+            if event is None:
+                yield Finding(
+                    "rerating_without_event",
+                    f"Transaction {row.id} prices the usage event {one.reference} again, which is "
+                    "missing. Restore it from a backup.",
+                    ids,
+                )
+                continue
+            stood = standing_price(event.charged, booked[one.reference], at=row.sequence)
+            if (
+                event.user_id != user_id
+                or one.before != stood
+                or min(one.after.charge, one.after.allowance) < 0
+                or one.after.version not in versions
+            ):
+                yield Finding(
+                    "rerating_differs",
+                    f"Transaction {row.id} prices usage event {event.id} again, but not from what "
+                    "its user paid for it then, or by prices that nobody published. Compare "
+                    "transaction, event and price versions with a backup.",
+                    ids | {"event": event.id},
+                )
 
 
 def _days(events: Iterable[EventFacts], zone: ZoneInfo) -> Iterator[DaySums]:

@@ -50,8 +50,18 @@ class Door:
         Raises:
             LinkUnknown: for certain there is none.
         """
-        if self.key is not None:
-            return directory.recall_link(self.key, now) is not None
         if self.name is not None:
             return True  # the operator's own word, behind a list of addresses
+        return self.recall(directory, now) is not None
+
+    def recall(self, directory: Directory, now: datetime) -> LinkContext | None:
+        """The link behind it from memory alone; None where only the database knows.
+
+        Raises:
+            LinkUnknown: for certain there is none.
+        """
+        if self.key is not None:
+            return directory.recall_link(self.key, now)
+        if self.name is not None:
+            return directory.recall_link_by_name(self.name)
         raise LinkUnknown("no link at this address")

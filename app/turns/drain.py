@@ -107,7 +107,7 @@ class Drain:
         """
         try:
             finish = self._spool.open(entry.read_payload())
-            arrival = Arrival(finish.body, finish.reference, finish.received_at)
+            arrival = Arrival(finish.body, finish.reference, finish.received_at, has_waited=True)
             settled = self._finishes.settle(door_of(finish), arrival)
         except (DatabaseAway, OSError):
             raise

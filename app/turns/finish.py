@@ -13,20 +13,21 @@ from typing import Literal, cast
 import structlog
 
 from app import revision
-from app.admission.gate import Gate, Settlement
+from app.admission.gate import Answered, Gate, Settlement
 from app.db import Database, DatabaseAway
+from app.errors import ServiceError
 from app.keys import Keys
 from app.metering import store as metering_store
 from app.metering.body import FinishBody, parse_finish
 from app.metering.counting import Regime, count
 from app.metering.store import QuarantineRow
+from app.outage import OneAtATime
 from app.turns.doors import Door
 from app.turns.fingerprint import fingerprint
 from app.turns.freshness import Freshness
 from app.turns.group_commit import Committer
 from app.turns.identify import Directory
 from app.turns.link_context import LinkContext, Visitor
-from app.turns.outage import Outage
 from app.turns.price_shelf import PriceShelf
 from app.turns.safekeeping import Safekeeping, record_of
 from app.turns.settle import FinishRules, Recorded, Turn
@@ -41,6 +42,8 @@ class Arrival:
     body: bytes
     reference: str
     now: datetime
+    has_waited: bool = False
+    """Whether it comes from the spool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ class Finishes:
         self._committer = Committer(db=db, rules=rules)
         self._safekeeping = safekeeping
         self._budget_s = budget_s
-        self._outage = Outage()
+        self._alone = OneAtATime(db.outage)
 
     def accept(self, door: Door, arrival: Arrival) -> Accepted | Quarantined | Spooled:
         """Record one finish, or keep it aside; when this returns, either is durable.
@@ -103,15 +106,14 @@ class Finishes:
             NotRecorded: neither the database nor the spool could take it.
         """
         try:
-            with self._outage.attempt():
-                self._freshness.check(arrival.now)
-                return self.settle(door, arrival)
+            return self._settle_or_leave(door, arrival)
         except DatabaseAway as away:
             finish = record_of(
                 door, arrival.body, reference=arrival.reference, received_at=arrival.now
             )
             self._safekeeping.keep(door, finish, away)
-            return Spooled()
+        self._let_ask_on(door, arrival)
+        return Spooled()
 
     def is_open(self, now: datetime) -> bool:
         """Whether the database answers; forgets what is older than the newest change."""
@@ -141,6 +143,24 @@ class Finishes:
             self._quarantine(link, arrival, getattr(problem, "code", "internal_error"))
             return Quarantined(problem)
 
+    def _settle_or_leave(self, door: Door, arrival: Arrival) -> Accepted | Quarantined:
+        with self._alone.turn() as may_ask:
+            if not may_ask:
+                raise DatabaseAway("the database is away, and another finish is asking for it")
+            self._freshness.check(arrival.now)
+            return self.settle(door, arrival)
+
+    def _let_ask_on(self, door: Door, arrival: Arrival) -> None:
+        """The answer waits for the books; whoever has it, and is known here, need not."""
+        try:
+            link = door.recall(self._directory, arrival.now)
+            token = parse_finish(arrival.body).token
+        except ServiceError:
+            return  # whatever is wrong with it shows when it is settled
+        user_id = link and self._directory.recall_debtor(token, arrival.now)
+        if link and user_id:
+            self._gate.answered(Answered(user_id, link.id, arrival.reference, arrival.now))
+
     def _record(self, link: LinkContext, arrival: Arrival) -> Accepted:
         body = parse_finish(arrival.body)
         visitor = self._directory.identify(link, body.token, arrival.now, "bill")
@@ -150,7 +170,7 @@ class Finishes:
             log.info("finish.replayed", first_reference=recorded.reference)
         if recorded.reference == turn.reference:
             # Also for a replay of itself: its first commit arrived, only the answer was lost.
-            self._settle_gate(turn, recorded)
+            self._settle_gate(turn, recorded, has_waited=arrival.has_waited)
         return Accepted(
             uid=visitor.user.uid,
             outcome="replayed" if recorded.is_replay else "recorded",
@@ -192,7 +212,7 @@ class Finishes:
             received_at=arrival.now,
         )
 
-    def _settle_gate(self, turn: Turn, recorded: Recorded) -> None:
+    def _settle_gate(self, turn: Turn, recorded: Recorded, *, has_waited: bool) -> None:
         self._gate.settle(
             Settlement(
                 user_id=turn.visitor.user_id,
@@ -205,6 +225,7 @@ class Finishes:
                 balance=recorded.balance,
                 version=recorded.version,
                 now=turn.received_at,
+                has_waited=has_waited,
             )
         )
 

@@ -19,6 +19,7 @@ from app.tokens import store as token_store
 from app.tokens.issuers import IssuerSpec
 from app.tokens.jwks import KeySets
 from app.tokens.refusals import TokenMissing, TokenRejected
+from app.tokens.shapes import shape
 from app.turns import evidence as rules
 from app.turns.evidence import Evidence
 from app.turns.household import Household, KnownUser, link_context
@@ -103,6 +104,9 @@ class Directory:
         found = self._recall(self._keys.link_key_digest(key), now)
         return None if found is None else _live(found, now)
 
+    def recall_link_by_name(self, name: str) -> LinkContext | None:
+        return self._named_links.get(name)
+
     def link_by_name(self, name: str, now: datetime) -> LinkContext:
         """The link that the root without a key stands for, also when it is switched off.
 
@@ -153,6 +157,17 @@ class Directory:
         else:
             user, is_guest, proof = self._entrant(token, digest, call)
         return Visitor(link=link, user=user, is_guest=is_guest, proof=proof, revision=revision)
+
+    def recall_debtor(self, token: str | None, now: datetime) -> int | None:
+        """The id of the user whom an answer is billed to, from memory alone; None if not there."""
+        household = self._households.get("")
+        if household is None or not token:
+            return None
+        digest = self._keys.token_digest(token)
+        evidence = self._evidence.get(digest)
+        if evidence is None and shape(token) == "guest":  # not remembered, and needs no proof
+            evidence = self._prover.prove(token, digest, household, for_link=None, now=now)
+        return None if evidence is None else self._register.recall(evidence)
 
     def _entrant(self, token: str, digest: str, call: Call) -> "_Found":
         evidence = self._proven(token, digest, call)

@@ -55,6 +55,11 @@ class Register:
             row = self._with_new_claims(row, evidence)
         return self._keep(row, evidence, call)
 
+    def recall(self, evidence: Evidence) -> int | None:
+        """The id of the user's row, from memory alone; None if it is not there."""
+        known = self._shelf(evidence).get((evidence.user_issuer.id, evidence.subject))
+        return None if known is None else known.context.id
+
     def introduce(self, evidence: Evidence, call: Call) -> KnownUser:
         """The user with a row, made when there is none.
 

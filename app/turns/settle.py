@@ -206,7 +206,7 @@ def _write(
         )
         for event in new
     ]
-    posted = writer.post_charges(session, bookings)
+    posted = writer.post_many(session, bookings)
     return {event.row.idempotency_key: charge for event, charge in zip(new, posted, strict=True)}
 
 

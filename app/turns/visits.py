@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.admission.gate import Admission, Ask, Gate, StaleMemory
+from app.admission.gate import Admission, Ask, Gate, Periods, Seeds, StaleMemory
+from app.db import DatabaseAway
 from app.errors import Denied, Unavailable
 from app.turns.books import Books
 from app.turns.doors import Door
+from app.turns.endurance import Endurance
 from app.turns.freshness import Freshness
 from app.turns.identify import Directory
 from app.turns.link_context import Purpose, Visitor
@@ -38,12 +40,14 @@ class Visits:
         freshness: Freshness,
         shelf: PriceShelf,
         books: Books,
+        endurance: Endurance,
     ) -> None:
         self._gate = gate
         self._directory = directory
         self._freshness = freshness
         self._shelf = shelf
         self._books = books
+        self._endurance = endurance
 
     def open(self, door: Door, token: str | None, now: datetime) -> Visitor:
         """Say who holds the token. Free, idempotent, counted against no limit.
@@ -52,6 +56,7 @@ class Visits:
             Denied: the link or the token is not good, or the visitor is suspended.
             Unavailable: it cannot be told now.
         """
+        self._endurance.check()
         self._freshness.check(now)
         return self._identify(door, token, now, "open")
 
@@ -65,6 +70,7 @@ class Visits:
             Denied: as for ``open``, or one of the rules of admission says no.
             Unavailable: it cannot be told now.
         """
+        self._endurance.check()
         ticket = secrets.token_urlsafe(TICKET_BYTES)
         for _ in range(STALE_ATTEMPTS):
             try:
@@ -90,10 +96,18 @@ class Visits:
         return self._directory.identify(door.enter(self._directory, now), token, now, purpose)
 
     def _admit(self, visitor: Visitor, ticket: str, now: datetime) -> Admission:
-        return self._gate.admit(
-            self._ask(visitor, ticket, now),
-            lambda periods: self._books.seeds(visitor.user_id, visitor.link.id, periods),
-        )
+        ask = self._ask(visitor, ticket, now)
+
+        def load(periods: Periods) -> Seeds:
+            return self._books.seeds(visitor.user_id, visitor.link.id, periods)
+
+        try:
+            return self._gate.admit(ask, load)
+        except DatabaseAway:
+            unbooked = self._endurance.unbooked(ask)
+            if unbooked is None:
+                raise
+            return self._gate.admit(unbooked, load)
 
     def _ask(self, visitor: Visitor, ticket: str, now: datetime) -> Ask:
         return Ask(

@@ -11,7 +11,14 @@ from app.admission.refusals import RULES, QuestionRefused
 from app.admission.rules import Rules
 from app.limits import GuestLimits, LinkLimits, VisitorLimits
 
-from admission_builders import UNIT, Books, make_ask, make_guest, make_settlement
+from admission_builders import (
+    UNIT,
+    Books,
+    make_answered,
+    make_ask,
+    make_guest,
+    make_settlement,
+)
 
 RULES_OF_THE_HOUSE = Rules(
     zone=ZoneInfo("Asia/Shanghai"),
@@ -45,6 +52,24 @@ def test_process_takes_its_share_of_open_questions(gate, books):
     limits = VisitorLimits(open_questions=9)
     codes = [code_of(gate, make_ask(visitor=limits), books) for _ in range(3)]
     assert codes == [None, None, "visitor_open"]
+
+
+def test_answer_that_waits_frees_its_slot_and_goes_on_holding(gate, books):
+    books.say(balance=3 * UNIT)
+    ask = {"visitor": VisitorLimits(open_questions=4), "credit_limit": 0}
+    for _ in range(3):
+        assert code_of(gate, make_ask(**ask), books) is None
+        assert code_of(gate, make_ask(**ask), books) == "visitor_open"
+        gate.answered(make_answered())
+    assert code_of(gate, make_ask(**ask), books) == "balance_too_low"
+    gate.settle(make_settlement(has_waited=True))
+    assert code_of(gate, make_ask(**ask), books) is None
+    gate.settle(make_settlement())
+    gate.settle(make_settlement(has_waited=True))
+    gate.settle(make_settlement(has_waited=True))
+    assert gate._open == {}
+    gate.answered(make_answered())  # nobody's any more
+    assert code_of(gate, make_ask(**ask), books) is None
 
 
 def test_share_is_at_least_one_unless_none_are_allowed(gate, books):

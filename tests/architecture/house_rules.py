@@ -30,13 +30,14 @@ SURFACES = (
 WORKFLOWS = (
     "app/turns/",
     "app/funding/",
+    "app/rerating/",
     "app/statements/",
     "app/archives/",
     "app/backup/",
     "app/runtime.py",
 )
 """The runtime is none, but reads the revision that it announces."""
-DATABASE = ("app/db.py", "app/schema.py")
+DATABASE = ("app/db.py", "app/engines.py", "app/schema.py")
 SQL_FILES = ("store.py", "models.py")
 SQL_MODULES = (*DATABASE, "app/tables.py", "app/revision.py", "app/leadership.py")
 """leadership.py asks for a lock, which no table holds."""
@@ -55,6 +56,7 @@ MONOTONIC = {
     "app/admission/redis_gate.py": "time-outs of Redis",
     "app/db.py": "how long a transaction may be tried again",
     "app/embedded.py": "how long the bundled server may take to start and stop",
+    "app/outage.py": "how long a server has been away",
     "app/patience.py": "how long anything may be waited for",
     "app/tokens/fetch.py": "how long a key set may take to arrive",
 }

@@ -24,6 +24,7 @@ PURE_MODULES = [
     "app/pricing/rating.py",
     "app/ledger/transactions.py",
     "app/ledger/chain.py",
+    "app/ledger/reratings.py",
     "app/admission/periods.py",
     "app/turns/fingerprint.py",
     "app/spool/frames.py",

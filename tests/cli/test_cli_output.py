@@ -8,11 +8,13 @@ import click
 import pytest
 from app.cli.inputs import (
     Amount,
+    ClockTime,
     Duration,
     Limit,
     Message,
     Number,
     When,
+    by_clock,
     changed_limits,
     changed_messages,
     given,
@@ -141,3 +143,17 @@ def test_changes_are_laid_over_what_is_stated():
     assert changed_messages(stated, changes) == {"x": {"en": "one"}, "z": {"en": "three"}}
     assert stated["x"] == {"zh": "一", "en": "one"}
     assert given(a=None, b="", c=0) == {"b": None, "c": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-12-01", datetime(2026, 11, 30, 16, tzinfo=UTC)),
+        ("2026-12-01T08:30", datetime(2026, 12, 1, 0, 30, tzinfo=UTC)),
+        ("2026-12-01T08:30:00+01:00", datetime(2026, 12, 1, 7, 30, tzinfo=UTC)),
+        ("2026-12-01T08:30:00Z", datetime(2026, 12, 1, 8, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_without_an_offset_is_one_of_the_operators_clock(text, moment):
+    typed = ClockTime().convert(text, None, None)
+    assert by_clock(typed, ZoneInfo("Asia/Shanghai")) == moment

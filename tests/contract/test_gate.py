@@ -15,7 +15,15 @@ from app.limits import GuestLimits, LinkLimits, VisitorLimits
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from admission_builders import UNIT, Books, make_ask, make_gate, make_guest, make_settlement
+from admission_builders import (
+    UNIT,
+    Books,
+    make_answered,
+    make_ask,
+    make_gate,
+    make_guest,
+    make_settlement,
+)
 
 
 @pytest.fixture(params=["valkey_url", "valkey_cluster_url"], ids=["single", "cluster"])
@@ -612,7 +620,9 @@ def test_hundred_at_once_against_a_limit_of_five_admit_exactly_five(gate, books)
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["ask", "again", "settle", "repeat", "cancel", "top_up", "expire"]),
+        st.sampled_from(
+            ["ask", "again", "settle", "repeat", "answered", "waited", "cancel", "top_up", "expire"]
+        ),
         st.integers(1, 2),  # user
         st.integers(1, 2),  # link
         st.booleans(),  # guest
@@ -640,10 +650,13 @@ class Life:
         if kind in ("ask", "again"):
             with contextlib.suppress(QuestionRefused):
                 self.gate.admit(self.asks[-1], self.books)
-        if kind == "settle":
+        if kind == "answered":
+            self.gate.answered(make_answered(user_id=who["user_id"], link_id=who["link_id"]))
+        if kind in ("settle", "waited"):
             amounts = {"points": amount, "charge": amount, "balance": amount, "version": version}
-            self.settlements.append(make_settlement(**who, **amounts))
-        if kind in ("settle", "repeat"):
+            settlement = make_settlement(**who, **amounts, has_waited=kind == "waited")
+            self.settlements.append(settlement)
+        if kind in ("settle", "waited", "repeat"):
             self.gate.settle(self.settlements[-1])
         if kind == "cancel":
             self.gate.cancel(self.asks[-1])
@@ -682,18 +695,3 @@ def test_when_every_question_is_over_nothing_is_held(gate, steps):
 def test_ping_and_snapshot_tell_that_redis_is_there(gate):
     assert gate.ping()
     assert gate.snapshot(1, 1).revision == 1
-
-
-def test_gate_that_forgets_holds_nothing_and_leaves_others_alone(gate, books, url, namespace):
-    other = make_gate(url, f"{namespace}x")
-    for one in (gate, other):
-        one.admit(make_ask(), books)
-        one.set_balance(7, UNIT, 5)
-    assert gate.forget() is True
-
-    held, others = gate.snapshot(7, 3), other.snapshot(7, 3)
-    other.close()
-    assert (held.revision, held.balance, held.version, held.visitor_open) == (None, None, None, 0)
-    assert (others.revision, others.version, others.visitor_open) == (1, 5, 1)
-    gate.set_balance(7, 2 * UNIT, 1)
-    assert gate.snapshot(7, 3).version == 1

@@ -145,6 +145,62 @@ def test_without_the_database_known_visitors_go_on_and_finishes_are_charged_late
     assert json.loads(service.cli("ledger", "verify", "--json"))["ok"] is True
 
 
+def test_visitors_ask_on_while_their_answers_wait_for_the_database(production):
+    service = production.service
+    link, (subject, token) = service.add_link(), service.add_user(credit=50)
+    at_once(16, lambda _: link.init(token))
+    for turn in range(2):
+        assert link.start(token)["success"] is True
+        assert link.finish(token, [{"id": f"before-{turn}", "totalPoints": 1}])["success"] is True
+    production.take_database_away()
+    try:
+        for turn in range(8):  # more than may be open at once
+            forget_revision(production)  # as it is forgotten in a minute
+            assert link.start(token)["code"] == "ok"
+            answer = link.finish(token, [{"id": f"during-{turn}", "totalPoints": 1}])
+            assert answer["success"] is True
+    finally:
+        production.bring_database_back()
+    wait_for(lambda: charged(service, subject) == 10 * 10**9, service.log)
+    shown = json.loads(service.cli("users", "show", subject, "--json"))
+    assert (shown["open_questions"], shown["held"], shown["balance"]) == (0, "0", "40")
+
+
+@pytest.mark.parametrize(
+    ("policy", "known", "unbooked"),
+    [("serve", "ok", "database_away"), ("admit", "ok", "ok"), ("refuse", *["database_away"] * 2)],
+)
+@pytest.mark.slow
+def test_operator_decides_who_is_let_in_while_the_database_is_away(
+    private_dir, postgres_url, policy, known, unbooked
+):
+    production = Production(
+        private_dir,
+        postgres_url,
+        SHAREAUTH_SERVICE__WORKERS="1",
+        SHAREAUTH_DATABASE__ON_OUTAGE=policy,
+    )
+    service = production.service
+    try:
+        link, (subject, token) = service.add_link(), service.add_user(credit=50)
+        assert link.start(token)["code"] == "ok"
+        production.take_database_away()
+        assert link.finish(token, [{"id": "noticed", "totalPoints": 1}])["success"] is True
+        assert link.init(token)["code"] == known
+        assert link.start(token)["code"] == known
+        production.redis.client().flushall()  # the gate holds no balance any more
+        assert link.start(token)["code"] == unbooked
+        production.bring_database_back()
+        wait_for(lambda: link.start(token)["code"] == "ok")
+        wait_for(lambda: charged(service, subject) == 10**9, service.log)
+    finally:
+        production.close()
+
+
+def forget_revision(production: Production) -> None:
+    assert production.redis.client().delete("{shareauth}:revision") == 1
+
+
 def test_stopping_finishes_what_is_in_flight_and_leaves_nothing_behind(private_dir):
     service = start_service({}, private_dir / f"stop-{uuid.uuid4().hex[:6]}")
     link, (_, token) = service.add_link(), service.add_user()

@@ -1,6 +1,10 @@
 """What may be posted: the rules of each kind, and what makes two requests the same."""
 
+from dataclasses import replace
+
 import pytest
+from app.ledger import reratings
+from app.ledger.reratings import Price, Rerating
 from app.ledger.transactions import (
     COUNTER_ACCOUNT,
     Entry,
@@ -14,6 +18,14 @@ from app.ledger.transactions import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+
+RERATING = Rerating("x", "run", "2026-11", before=Price(1, 5, 1), after=Price(2, 4, 0))
+RERATED = {
+    "kind": "adjustment",
+    "amount": 1,
+    "idempotency_key": "rerate:x:1",
+    "details": RERATING.details(),
+}
 
 
 def entry(kind: str = "top_up", **changes) -> Entry:
@@ -33,6 +45,18 @@ def entry(kind: str = "top_up", **changes) -> Entry:
 @pytest.mark.parametrize("kind", [*COUNTER_ACCOUNT, "reversal"])
 def test_every_kind_may_be_posted(kind):
     check(entry(kind))
+
+
+def test_a_rerating_may_be_posted_and_be_zero_when_only_the_free_part_changes():
+    check(entry(**RERATED))
+    free = replace(RERATING, after=Price(2, 5, 0))
+    check(entry(**RERATED | {"amount": 0, "details": free.details()}))
+
+
+def test_a_rerating_reads_back_as_it_was_written():
+    assert reratings.read(RERATING.details()) == RERATING
+    assert reratings.read({"a": 1}) is None
+    assert reratings.find({"rerating": {"reference": 1}}) is None
 
 
 @given(st.integers(-(2**63) + 1, 2**63 - 1))
@@ -71,6 +95,13 @@ def test_postings_always_sum_to_zero(amount):
         ({"details": {"a": "\0"}}, "cannot be stored"),
         ({"details": {"\udfff": "a"}}, "cannot be stored"),
         ({"details": {"a": "x" * 9000}}, "longer than"),
+        ({"idempotency_key": "rerate:x:1"}, "are of re-ratings"),
+        ({"details": RERATING.details()}, "prices nothing again"),
+        (RERATED | {"amount": 2}, "charge before less the charge after"),
+        (RERATED | {"amount": 0}, "charge before less the charge after"),
+        (RERATED | {"idempotency_key": "rerate:other:1"}, "key is not that"),
+        (RERATED | {"details": {"rerating": {"reference": "x"}}}, "do not say what"),
+        (RERATED | {"details": {"rerating": None}}, "do not say what"),
     ],
 )
 def test_entry_that_breaks_a_rule_is_refused_and_says_which(changes, says):

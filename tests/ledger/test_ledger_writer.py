@@ -25,7 +25,7 @@ from app.ledger.writer import (
     lock_wallet,
     lock_wallets,
     post,
-    post_charges,
+    post_many,
 )
 from sqlalchemy import event as sa_event
 from sqlalchemy.orm.exc import StaleDataError
@@ -345,7 +345,7 @@ def test_many_charges_chain_by_wallet_in_their_order(db: Database, now):
         one, two = make_users(session, now, 2)
         wallets = lock_wallets(session, [one, two], currency="CNY", now=now)
         mixed = [wallets[user] for user in (two, one, two, two)]
-        posted = post_charges(session, make_bookings(session, now, mixed, "abcd"))
+        posted = post_many(session, make_bookings(session, now, mixed, "abcd"))
     assert [row.idempotency_key for row in posted] == ["a", "b", "c", "d"]
     assert [(row.sequence, row.balance_after) for row in posted] == [
         (1, -10),
@@ -362,7 +362,7 @@ def test_many_charges_with_a_key_that_is_taken_are_refused_together(db: Database
 
     def post_three(session) -> None:
         wallet = lock_wallet(session, user_id, currency="CNY", now=now)
-        post_charges(session, make_bookings(session, now, [wallet] * 3, "abc"))
+        post_many(session, make_bookings(session, now, [wallet] * 3, "abc"))
 
     with pytest.raises(IdempotencyConflict, match="'b'"):
         db.run(post_three)

@@ -111,6 +111,17 @@ def test_the_database_keeps_versions_as_they_are(db, now):
         session.rollback()
 
 
+def test_the_use_of_an_allowance_moves_both_ways_and_never_below_nothing(db, now):
+    with db.begin() as session:
+        user_id = make_users(session, now)[0]
+        months = [(user_id, "2026-11"), (user_id, "2026-12")]
+        store.use_allowances(session, {months[0]: 5})
+        store.move_allowances(session, {months[0]: -2, months[1]: 4})
+        assert store.allowances_used(session, months) == {months[0]: 3, months[1]: 4}
+        store.move_allowances(session, {months[0]: -9, months[1]: 0})
+        assert store.allowances_used(session, months) == {months[0]: 0, months[1]: 4}
+
+
 def test_the_use_of_an_allowance_is_kept_by_user_and_month(db, now):
     with db.begin() as session:
         one, two = make_users(session, now, 2)

@@ -6,7 +6,7 @@ import pytest
 from app.errors import Invalid
 from app.metering.body import parse_finish
 from app.metering.counting import Line, Usage, count
-from app.metering.rows import in_points
+from app.metering.rows import in_points, line_rows, stored_usage
 from app.money import NANO, to_nano
 from app.pricing.book import DEFAULT_BOOK, ModelPrice, PriceBook
 from app.pricing.preview import Sample, preview
@@ -278,6 +278,23 @@ def test_charges_are_never_negative_and_their_lines_add_up(tree, book, link, pla
         assert sum(charge.line_charges) == charge.total
     assert charge.allowance_used_now <= max(used, to_nano(book.monthly_allowance))
     json.dumps(charge.arithmetic)
+
+
+@given(trees(), _books, _multipliers, st.integers(0, 10**12))
+def test_rows_read_back_cost_what_the_usage_cost(tree, book, link, used):
+    usage = _counted(tree)
+    prices = {"book": book, "link_multiplier": link, "plan_multiplier": ONE, "allowance_used": used}
+    charge = rate(usage, **prices)
+    rows = line_rows(
+        usage.lines,
+        points=to_nano(usage.total),
+        charge=charge.total,
+        line_charges=charge.line_charges,
+    )
+    total = Decimal(str(charge.arithmetic["points"]))
+    again = rate(stored_usage(total, rows), **prices)
+    assert again.total == charge.total
+    assert again.arithmetic == charge.arithmetic
 
 
 @given(trees("G4"), trees("G4"), _books, _multipliers)

@@ -42,7 +42,12 @@ class Announcing:
 def _visits(directory):
     gate = SimpleNamespace(admit=lambda _ask, _load: SimpleNamespace(mode="gate"))
     return Visits(
-        gate=gate, directory=directory, freshness=Announcing(directory), shelf=None, books=None
+        gate=gate,
+        directory=directory,
+        freshness=Announcing(directory),
+        shelf=None,
+        books=None,
+        endurance=SimpleNamespace(check=lambda: None),
     )
 
 
