@@ -15,6 +15,7 @@ from app.simulator.payloads import Payload, Rates
 
 THREADS = 6
 TIMEOUT_S = 60.0
+"""Much longer than any fault lasts: who waits for it was forgotten."""
 PAUSE_S = 0.1
 AWAY_PAUSE_S = 0.2
 """After a connection that failed: a server that is not there refuses thousands in a second."""
@@ -165,8 +166,13 @@ class Load:
         try:
             answer = self._pool.request("POST", f"{self._hooks}/{hook}", body=body, redirect=False)
         except urllib3.exceptions.HTTPError as error:
-            self._note(hook, type(error).__name__)
-            return Reply(None, type(error).__name__)
+            name = type(error).__name__
+            self._note(hook, name)
+            if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+                self.violations.append(
+                    f"{hook}: no answer in {TIMEOUT_S} s, nor a broken connection"
+                )
+            return Reply(None, name)
         read = contract.read(hook, answer.status, answer.data)
         self._judge(hook, visitor, read, answer.data)
         self._note(hook, read.code)

@@ -110,11 +110,11 @@ class _Link:
     def run(self, upstream: int) -> None:
         try:
             self._server = socket.create_connection(("127.0.0.1", upstream))
-        except OSError:
+            for end in (self._client, self._server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # nobody there, or cut meanwhile
             self.close()
             return
-        for end in (self._client, self._server):
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=self._pump_replies, daemon=True).start()
         self._pump_requests()
 

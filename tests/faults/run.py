@@ -20,6 +20,9 @@ from faults import postgres, trial
 from faults.injections import BOTH, FAULTS
 from faults.plan import Plan
 
+VIOLATION_SHOWN = 300
+"""Characters; the file has them whole."""
+
 
 def main() -> int:
     wanted = _parse()
@@ -37,7 +40,7 @@ def main() -> int:
                 print(f"  log: {dict(outcome.loud)}", flush=True)
             _add(totals, outcome)
             if outcome.violations:
-                print("\n".join(f"  ! {violation}" for violation in outcome.violations))
+                print("\n".join(f"  ! {v[:VIOLATION_SHOWN]}" for v in outcome.violations))
                 print(f"Everything is kept in {folder}. Replay it with\n  {plan.replay}")
                 return 1
             if wanted.keep:
