@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from faults import plan, trial
+from faults import plan, postgres, trial
 from faults.injections import FAULTS
 
 # Each start takes seconds: one way of ending the whole service is enough here, two there.
@@ -15,6 +15,12 @@ SECONDS = {"sqlite": 9, "postgresql": 13}
 def short(database):
     names = [name for name in FAULTS if name not in LEFT_OUT[database]]
     return plan.draw(1, database, SECONDS[database], names, pace=3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _template():
+    yield
+    postgres.remove_template()
 
 
 @pytest.mark.slow
