@@ -73,7 +73,12 @@ class Cluster:
         self._environ |= _variables(
             {"SERVICE__PORT": self.port, "SERVICE__DATA_DIR": self.data_dir}
         )
-        self._prepare_stores()
+        try:
+            self._prepare_stores()
+        except BaseException:
+            processes.send(processes.marked(str(self._place)), signal.SIGKILL)
+            self._remove()
+            raise
         self._service = _Supervised(self._environ | self.clock.environ, self.log_path)
 
     def _prepare_stores(self) -> None:
@@ -190,6 +195,9 @@ class Cluster:
             self.postgres.kill()
         if keep:
             shutil.copytree(self.data_dir, self.folder / "data", ignore=_no_sockets)
+        self._remove()
+
+    def _remove(self) -> None:
         processes.wait_for(self._has_ended, "every process ends")
         self.disk.remove()
         shutil.rmtree(self._place)
@@ -208,10 +216,7 @@ class Cluster:
             answer = self.pool.request("GET", f"{self.url}/readyz", timeout=10)
         except urllib3.exceptions.HTTPError:
             return False
-        if answer.status != 200:
-            return False
-        self._service.has_served()
-        return set(answer.json()["checks"].values()) == {"ok"}
+        return answer.status == 200 and set(answer.json()["checks"].values()) == {"ok"}
 
 
 class _Supervised:
@@ -226,6 +231,7 @@ class _Supervised:
         self._stopping = threading.Event()
         self._end_is_meant = False
         self._served = False
+        """It has begun to listen: from then on it must not end by itself."""
 
     @property
     def pid(self) -> int:
@@ -236,10 +242,6 @@ class _Supervised:
         self._launch()
         self._thread = threading.Thread(target=self._supervise, daemon=True)
         self._thread.start()
-
-    def has_served(self) -> None:
-        """From now on it must not end by itself."""
-        self._served = True
 
     def tell(self, number: signal.Signals) -> None:
         with self._changing:
@@ -281,12 +283,14 @@ class _Supervised:
                 start_new_session=True,
             )
         # Through a pipe: the log is on another disk than the one that is full.
-        threading.Thread(target=self._keep, args=(self._process.stdout,), daemon=True).start()
+        threading.Thread(target=self._keep, args=(self._process,), daemon=True).start()
 
-    def _keep(self, said) -> None:
-        with self._log_path.open("ab", buffering=0) as log, said:
+    def _keep(self, process: subprocess.Popen[bytes]) -> None:
+        with self._log_path.open("ab", buffering=0) as log, process.stdout as said:
             for line in said:
                 log.write(line)
+                if b" listens on http" in line and process is self._process:
+                    self._served = True
 
 
 def _variables(settings: dict[str, object]) -> dict[str, str]:

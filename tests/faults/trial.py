@@ -98,25 +98,29 @@ def _break(cluster: Cluster, plan: Plan) -> None:
     """
     began = time.monotonic()
     failures: list[BaseException] = []
+    mending = {step.fault.target: threading.Lock() for step in plan.steps}
 
     def play(step: Step) -> None:
         try:
-            heal = step.fault.inject(cluster, random.Random(step.salt))
-            time.sleep(step.lasts_s)
-            heal()
+            with mending[step.fault.target]:  # what an earlier one broke is whole again
+                heal = step.fault.inject(cluster, random.Random(step.salt))
+                time.sleep(step.lasts_s)
+                heal()
         except Exception as problem:  # noqa: BLE001 - raised when all have ended
             failures.append(problem)
 
     threads = []
-    for step in plan.steps:
-        time.sleep(max(0, began + step.at_s - time.monotonic()))
-        if not step.strikes_anyway:
-            began += cluster.wait_until_it_answers(RESTART_MAX_S)
-        threads.append(threading.Thread(target=play, args=(step,)))
-        threads[-1].start()
-    time.sleep(max(0, began + plan.seconds - time.monotonic()))
-    for thread in threads:
-        thread.join()
+    try:
+        for step in plan.steps:
+            time.sleep(max(0, began + step.at_s - time.monotonic()))
+            if not step.strikes_anyway:
+                began += cluster.wait_until_it_answers(RESTART_MAX_S)
+            threads.append(threading.Thread(target=play, args=(step,)))
+            threads[-1].start()
+        time.sleep(max(0, began + plan.seconds - time.monotonic()))
+    finally:
+        for thread in threads:
+            thread.join()
     if failures:
         raise failures[0]
 
