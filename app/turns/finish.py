@@ -15,6 +15,7 @@ import structlog
 from app import revision
 from app.admission.gate import Gate, Settlement
 from app.db import Database, DatabaseAway
+from app.errors import Denied
 from app.keys import Keys
 from app.metering import store as metering_store
 from app.metering.body import FinishBody, parse_finish
@@ -106,12 +107,14 @@ class Finishes:
             with self._outage.attempt():
                 self._freshness.check(arrival.now)
                 return self.settle(door, arrival)
+        except Denied:
+            raise
         except DatabaseAway as away:
-            finish = record_of(
-                door, arrival.body, reference=arrival.reference, received_at=arrival.now
-            )
-            self._safekeeping.keep(door, finish, away)
-            return Spooled()
+            return self._keep(door, arrival, away)
+        except Exception as problem:
+            # Nothing has judged it, so nothing speaks against it: the drain tries it once more.
+            log.exception("finish.broke", reference=arrival.reference)
+            return self._keep(door, arrival, problem)
 
     def is_open(self, now: datetime) -> bool:
         """Whether the database answers; forgets what is older than the newest change."""
@@ -173,6 +176,11 @@ class Finishes:
         )
         with self._db.begin() as session:
             metering_store.quarantine(session, row, keys=self._keys)
+
+    def _keep(self, door: Door, arrival: Arrival, because: Exception) -> Spooled:
+        finish = record_of(door, arrival.body, reference=arrival.reference, received_at=arrival.now)
+        self._safekeeping.keep(door, finish, because)
+        return Spooled()
 
     def _turn(self, visitor: Visitor, body: FinishBody, arrival: Arrival) -> Turn:
         usage = count(
