@@ -18,7 +18,13 @@ from faults.load import Finish
 SHOWN_MAX = 20
 HARMLESS_WARNINGS = {"events_unpriced", "turns_unfinished"}
 """No price book is in force, and every second question goes without a start or a finish."""
-BROKEN = ("hook.broke", "spool.record_broke", "finish.quarantined", "spool.rejected")
+BROKEN = (
+    "hook.broke",
+    "finish.broke",
+    "spool.record_broke",
+    "finish.quarantined",
+    "spool.rejected",
+)
 """Events of the log that no fault excuses."""
 EVENTS = """
     SELECT u.subject, e.points, e.charge, e.reference, t.amount
