@@ -11,12 +11,13 @@ UV = $(VENV)/uv
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test quick lint types imports bench format lock clean
+.PHONY: help run install dev test quick faults lint types imports bench format lock clean
 
 help:
 	@echo "make run      install what the service needs, start it (HOST=, PORT=, DATA_DIR=)"
 	@echo "make test     every test, on both databases (ARGS='-k ledger' to choose)"
 	@echo "make quick    the tests without the slow ones"
+	@echo "make faults   break everything under load and check the books (MINUTES=, SEED=, ARGS=)"
 	@echo "make lint     ruff: rules and formatting"
 	@echo "make types    mypy, strict"
 	@echo "make imports  the import rule of the layers"
@@ -44,6 +45,11 @@ test: dev
 
 quick: dev
 	@$(PYTEST) -m "not slow" $(ARGS)
+
+# docs/faults.md: what is broken, what must hold, how a run is replayed.
+faults: dev
+	@PYTHONPATH=tests $(BIN)/python -m faults.run \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check .

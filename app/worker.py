@@ -201,10 +201,13 @@ class Rota:
             if not leads and not job.runs_everywhere:
                 self._due.pop(job.name, None)
                 continue
-            local = now.astimezone(self._runtime.settings.zone)
-            if self._due.setdefault(job.name, job.next_time(local)) > now:
+            following = job.next_time(now.astimezone(self._runtime.settings.zone))
+            # Never later than from now on: else, after the clock was set back, finishes would wait
+            # in the spool until it had caught up.
+            due = min(self._due.get(job.name, following), following)
+            self._due[job.name] = due if due > now else following
+            if due > now:
                 continue
-            self._due[job.name] = job.next_time(local)
             _run(job, self._runtime, now)
 
 

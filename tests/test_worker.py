@@ -76,6 +76,20 @@ def test_jobs_run_when_due_and_not_before(runtime, now):
     assert ran == [now + HOUR, now + 2 * HOUR]
 
 
+def test_clock_that_is_set_back_keeps_no_job_waiting(runtime, now):
+    ran = []
+    hourly = Job("hourly", every(HOUR), lambda *_: ran.append("hourly"))
+    daily = Job("daily", daily_at(time(3, 30)), lambda *_: ran.append("daily"))
+    rota = Rota(runtime, Lead(), [hourly, daily])
+    rota.tick(now + timedelta(days=3))
+    rota.tick(now)
+    assert ran == []
+    rota.tick(now + HOUR)
+    assert ran == ["hourly"]
+    rota.tick(now + timedelta(days=1))
+    assert ran == ["hourly", "hourly", "daily"]
+
+
 def test_who_does_not_lead_runs_nothing_and_a_new_leader_waits_its_turn(runtime, now):
     ran, lead = [], Lead()
     rota = Rota(runtime, lead, [Job("x", every(HOUR), lambda _, at: ran.append(at))])

@@ -103,7 +103,9 @@ class Scripts:
             raise RedisAway("breaker_open")
         try:
             answer = self._ask_patiently(command)
-        except redis.RedisError as error:
+        except Exception as error:
+            # Not only its own errors: a connection that another thread closes while it is read,
+            # as when the process ends, shows as whatever redis-py then stumbles over.
             kind = _kind_of(error)
             self._on_event(f"redis_{kind}")
             if self.breaker is not None:
@@ -285,7 +287,7 @@ def _unlink(client: redis.Redis, pattern: str) -> None:
         client.unlink(name)
 
 
-def _kind_of(error: redis.RedisError) -> str:
+def _kind_of(error: Exception) -> str:
     if isinstance(error, redis.TimeoutError):
         return "timeout"
     if isinstance(error, redis.ConnectionError):

@@ -3,13 +3,12 @@
 import os
 import signal
 import sys
-from pathlib import Path
 
 import click
 
 from app import config, first_start
+from app.cli import metrics_home
 from app.cli.frame import Taught
-from app.config import METRICS_VARIABLE
 
 
 @click.command(cls=Taught, example="shareauth serve\nSHAREAUTH_SERVICE__PORT=9000 shareauth serve")
@@ -26,20 +25,13 @@ def serve() -> None:
     settings = config.load()
     os.umask(0o077)
     patience_s = settings.service.graceful_timeout_s + 5
-    with first_start.held(settings.service.data_dir, patience_s=patience_s) as data_dir:
-        _prepare_metrics(data_dir)
+    with (
+        first_start.held(settings.service.data_dir, patience_s=patience_s) as data_dir,
+        metrics_home.prepared(data_dir),
+    ):
         from app.cli import launch  # noqa: PLC0415 - prometheus_client reads the variable on import
 
         launch.run(settings, data_dir)
-
-
-def _prepare_metrics(data_dir: Path) -> None:
-    """An empty directory in which the processes keep their metrics for one another."""
-    directory = config.metrics_directory() or data_dir / "metrics"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    for left_over in directory.glob("*.db"):
-        left_over.unlink()
-    os.environ[METRICS_VARIABLE] = str(directory)
 
 
 def _leave(_number: int, _frame: object) -> None:

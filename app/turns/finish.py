@@ -15,7 +15,7 @@ import structlog
 from app import revision
 from app.admission.gate import Answered, Gate, Settlement
 from app.db import Database, DatabaseAway
-from app.errors import ServiceError
+from app.errors import Denied, ServiceError
 from app.keys import Keys
 from app.metering import store as metering_store
 from app.metering.body import FinishBody, parse_finish
@@ -107,13 +107,14 @@ class Finishes:
         """
         try:
             return self._settle_or_leave(door, arrival)
+        except Denied:
+            raise
         except DatabaseAway as away:
-            finish = record_of(
-                door, arrival.body, reference=arrival.reference, received_at=arrival.now
-            )
-            self._safekeeping.keep(door, finish, away)
-        self._let_ask_on(door, arrival)
-        return Spooled()
+            return self._keep(door, arrival, away)
+        except Exception as problem:
+            # Nothing has judged it, so nothing speaks against it: the drain tries it once more.
+            log.exception("finish.broke", reference=arrival.reference)
+            return self._keep(door, arrival, problem)
 
     def is_open(self, now: datetime) -> bool:
         """Whether the database answers; forgets what is older than the newest change."""
@@ -155,11 +156,14 @@ class Finishes:
         try:
             link = door.recall(self._directory, arrival.now)
             token = parse_finish(arrival.body).token
+            user_id = link and self._directory.recall_debtor(token, arrival.now)
+            if link and user_id:
+                self._gate.answered(Answered(user_id, link.id, arrival.reference, arrival.now))
         except ServiceError:
-            return  # whatever is wrong with it shows when it is settled
-        user_id = link and self._directory.recall_debtor(token, arrival.now)
-        if link and user_id:
-            self._gate.answered(Answered(user_id, link.id, arrival.reference, arrival.now))
+            pass  # whatever is wrong with it shows when it is settled
+        except Exception:
+            # It is on the disk: nothing that breaks now may make its answer a failure.
+            log.exception("finish.asking_on_broke", reference=arrival.reference)
 
     def _record(self, link: LinkContext, arrival: Arrival) -> Accepted:
         body = parse_finish(arrival.body)
@@ -193,6 +197,12 @@ class Finishes:
         )
         with self._db.begin() as session:
             metering_store.quarantine(session, row, keys=self._keys)
+
+    def _keep(self, door: Door, arrival: Arrival, because: Exception) -> Spooled:
+        finish = record_of(door, arrival.body, reference=arrival.reference, received_at=arrival.now)
+        self._safekeeping.keep(door, finish, because)
+        self._let_ask_on(door, arrival)
+        return Spooled()
 
     def _turn(self, visitor: Visitor, body: FinishBody, arrival: Arrival) -> Turn:
         usage = count(

@@ -48,7 +48,7 @@ class Freshness:
 
     def _is_due(self, now: datetime) -> bool:
         with self._lock:
-            if self._asked_at and now - self._asked_at < self._staleness_max:
+            if self._asked_at and abs(now - self._asked_at) < self._staleness_max:
                 return False
             self._asked_at = now
             return True

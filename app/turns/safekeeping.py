@@ -5,7 +5,6 @@ from datetime import datetime
 
 import structlog
 
-from app.db import DatabaseAway
 from app.errors import Unavailable
 from app.spool import record
 from app.spool.record import LINE_CHARS_MAX, Record
@@ -38,7 +37,7 @@ class Safekeeping:
         self._directory = directory
         self._on_lost = on_lost
 
-    def keep(self, door: Door, finish: Record, because: DatabaseAway) -> None:
+    def keep(self, door: Door, finish: Record, because: Exception) -> None:
         """Put it into the spool; when this returns it is on the disk.
 
         Raises:
@@ -52,7 +51,8 @@ class Safekeeping:
         except SpoolUnusable as problem:
             self._tell(finish.reference, payload, lane, problem)
             raise NotRecorded(f"neither the database nor the spool: {problem.message}") from because
-        log.warning("finish.spooled", reference=finish.reference, because=because.message)
+        why = getattr(because, "message", type(because).__name__)
+        log.warning("finish.spooled", reference=finish.reference, because=why)
 
     def _tell(self, reference: str, payload: bytes, lane: Lane, problem: SpoolUnusable) -> None:
         self._on_lost()

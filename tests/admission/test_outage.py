@@ -62,6 +62,19 @@ def test_degraded_gate_limits_open_questions_by_itself(make, books, break_redis,
     assert events.count("refused_degraded") == 1
 
 
+def test_connection_that_is_closed_while_it_is_read_is_an_outage(make, books, events, monkeypatch):
+    gate = make()
+
+    def stumble(*_, **__):
+        raise AttributeError("'NoneType' object has no attribute 'readline'")  # as redis-py does
+
+    monkeypatch.setattr(redis.Redis, "parse_response", stumble)
+    assert gate.revision() is None
+    gate.settle(make_settlement())
+    assert gate.admit(make_ask(), books).mode == "degraded"
+    assert {"redis_error", "settle_missed"} <= set(events)
+
+
 def test_degraded_gate_reads_the_balance_from_the_books(make, books, break_redis):
     gate = make()
     break_redis()

@@ -162,6 +162,18 @@ def test_finish_the_database_does_not_take_is_kept_and_billed_as_of_its_arrival(
     house.assert_sound()
 
 
+def test_finish_that_breaks_us_before_it_is_judged_is_kept_and_tried_once_more(house, monkeypatch):
+    def stumble(_now):
+        raise AttributeError("on purpose")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.runtime.finishes._freshness, "check", stumble)
+        assert isinstance(house.finish(house.body("kept")), Spooled)
+    assert house.drain().outcomes == {"recorded": 1}
+    assert [event.reference for event in house.events()] == ["aaaaaaaaaa"]
+    house.assert_sound()
+
+
 def test_only_one_thread_asks_a_database_that_is_away(house, away):
     away()
     house.finish(house.body("first"))
