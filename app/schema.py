@@ -24,10 +24,14 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 def upgrade(db: Database, revision: str = "head") -> None:
     """Run what has not run yet, in one transaction; a second process waits for the first.
 
+    Nothing is done to a database that a newer version has migrated: see ``serves``.
+
     Raises:
         DatabaseAway: the database cannot be reached, another migration runs for too long, or
             somebody holds a table that is to be changed.
     """
+    if is_newer(current(db)):
+        return
     db.run(
         lambda session: command.upgrade(_config(session.connection()), revision), attempts=ATTEMPTS
     )
@@ -65,6 +69,20 @@ def knows(revision: str) -> bool:
         return ScriptDirectory.from_config(_config()).get_revision(revision) is not None
     except CommandError:
         return False
+
+
+def is_newer(found: str | None) -> bool:
+    """Whether a newer version than this has migrated the database."""
+    return found is not None and not knows(found)
+
+
+def serves(found: str | None) -> bool:
+    """Whether this version can work on a database at that migration.
+
+    It can on its own, and on one that the next version has expanded: while replicas are restarted
+    one after the other, and when that version is taken out again.
+    """
+    return found == head() or is_newer(found)
 
 
 def differences(db: Database) -> list[str]:

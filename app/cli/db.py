@@ -57,14 +57,25 @@ def upgrade() -> Report:
 def check() -> Report:
     """Say whether migrations are missing or tables differ from what this version expects.
 
-    Ends with exit code 1 when they do, so that a deployment can stop there.
+    Ends with exit code 1 when they do, so that a deployment can stop there. A database that a newer
+    version has expanded is fine.
     """
     with _bare_desk() as desk:
         current, head = schema.current(desk.db), schema.head()
         differences = schema.differences(desk.db) if current == head else []
-    ok = current == head and not differences
-    data = {"ok": ok, "current": current, "head": head, "differences": differences}
-    if current != head:
+    is_newer = schema.is_newer(current)
+    ok = schema.serves(current) and not differences
+    data = {
+        "ok": ok,
+        "current": current,
+        "head": head,
+        "is_newer": is_newer,
+        "differences": differences,
+    }
+    if is_newer:
+        shown = [f"The database is at {current}, which a newer version than this has made."]
+        shown.append("As long as that version only expanded it, it serves this one.")
+    elif current != head:
         shown = [f"The database is at {current or 'nothing'}, this version needs {head}."]
         shown.append("Run `shareauth db upgrade`.")
     elif differences:

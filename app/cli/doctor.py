@@ -131,7 +131,7 @@ def _has_todays_schema(desk: Desk) -> bool:
     if _is_unborn(desk.settings):
         return False
     try:
-        return schema.current(desk.db) == schema.head()
+        return schema.serves(schema.current(desk.db))
     except ServiceError:
         return False
 

@@ -108,6 +108,8 @@ def _prepare_database(settings: Settings) -> Demo | None:
         schema.upgrade(desk.db)
         if (after := schema.current(desk.db)) != before:
             log.info("schema_upgraded", before=before, after=after)
+        if schema.is_newer(after):
+            log.warning("schema_is_newer", found=after, ours=schema.head())
         _prepare_partitions(desk)
         foundation.ensure(desk.db, settings, actor=ACTOR, now=datetime.now(UTC))
         return demo.find_or_make(desk)

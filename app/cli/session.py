@@ -156,7 +156,7 @@ def _ensure_ready(desk: Desk) -> None:
     found = schema.current(desk.db)
     if found is None and is_embedded:
         schema.upgrade(desk.db)
-    elif found != schema.head():
+    elif not schema.serves(found):
         state = "has no tables yet" if found is None else f"is at {found}, not {schema.head()}"
         raise SchemaBehind(f"the database {state}: run `shareauth db upgrade`")
     foundation.ensure(desk.db, settings, actor=desk.actor, now=desk.now)

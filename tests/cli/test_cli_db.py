@@ -34,8 +34,22 @@ def test_check_is_content_with_todays_schema(shell):
         "ok": True,
         "current": schema.head(),
         "head": schema.head(),
+        "is_newer": False,
         "differences": [],
     }
+
+
+def test_database_of_a_newer_version_serves_this_one(db, shell):
+    with db.begin() as session:
+        session.execute(sa.text("ALTER TABLE plans ADD COLUMN colour TEXT"))
+        session.execute(sa.text("UPDATE alembic_version SET version_num = '9001'"))
+    checked = shell.json("db", "check")
+    assert (checked["ok"], checked["is_newer"], checked["current"]) == (True, True, "9001")
+    assert "newer version" in shell.text("db", "check")
+    assert shell.json("db", "upgrade") == {"from": "9001", "to": "9001", "changed": False}
+    assert shell.json("links", "create", "support")["name"] == "support"
+    found = {one["id"]: one["status"] for one in shell.json("doctor", "--offline")["findings"]}
+    assert (found["SA102"], found["SA103"], found["SA503"]) == ("warning", "skipped", "ok")
 
 
 def test_check_ends_with_one_where_migrations_are_missing(empty, shell):
