@@ -47,7 +47,8 @@ class Tmpfs:
         return lambda: self._filler.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        subprocess.run(["umount", self._folder], check=True)
+        # Lazily: a process that was just killed may take a moment to let go of its files.
+        subprocess.run(["umount", "--lazy", self._folder], check=True)
 
     def _fill_rest(self) -> None:
         """The last pages, which a large write leaves."""

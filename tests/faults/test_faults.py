@@ -9,12 +9,12 @@ from faults.injections import FAULTS
 
 # Each start takes seconds: one way of ending the whole service is enough here, two there.
 LEFT_OUT = {"sqlite": {"parent_killed", "restarted"}, "postgresql": {"everything_killed"}}
-SECONDS = {"sqlite": 9, "postgresql": 13}
+SECONDS = {"sqlite": 6, "postgresql": 9}
 
 
 def short(database):
     names = [name for name in FAULTS if name not in LEFT_OUT[database]]
-    return plan.draw(1, database, SECONDS[database], names, pace=3)
+    return plan.draw(2, database, SECONDS[database], names, pace=4)
 
 
 @pytest.fixture(scope="module", autouse=True)
