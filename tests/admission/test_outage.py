@@ -227,6 +227,56 @@ def test_emptied_redis_is_filled_from_the_books(make, books, private_valkey):
     assert snapshot.day_questions == 4
 
 
+@pytest.mark.parametrize("corrected_by", ["settlement", "reload"])
+def test_old_replica_that_is_promoted_is_believed_for_a_bounded_time(
+    make, books, private_valkey, corrected_by
+):
+    gate = make()
+    ask = {"visitor": VisitorLimits(points_per_day=100), "credit_limit": 0}
+    books.say(version=1, balance=9 * UNIT, day_points=0)
+    gate.admit(make_ask(**ask), books)
+    old_copy = Copy(private_valkey)
+    gate.settle(make_settlement(version=2, charge=9 * UNIT, points=9 * UNIT, balance=0))
+    assert refused(gate, ask, books) == "balance_too_low"
+
+    old_copy.promote()
+    assert gate.admit(make_ask(**ask), books).mode == "gate"  # the money that is no more
+    books.say(version=3, balance=-UNIT, day_points=10 * UNIT)
+    if corrected_by == "settlement":
+        gate.settle(make_settlement(version=3, charge=UNIT, balance=-UNIT))
+    else:
+        old_copy.expire_what_was_loaded(gate)
+    assert refused(gate, ask, books) == "balance_too_low"
+
+
+class Copy:
+    """What a replica that lags holds: keys keep the time at which they expire."""
+
+    def __init__(self, valkey: ValkeyProcess) -> None:
+        self._client = redis.Redis(unix_socket_path=str(valkey.socket_path))
+        self._keys = {
+            key: (self._client.dump(key), self._client.pexpiretime(key))
+            for key in self._client.scan_iter()
+        }
+
+    def promote(self) -> None:
+        self._client.flushall()
+        for key, (value, expires_at_ms) in self._keys.items():
+            self._client.restore(key, max(expires_at_ms, 0), value, absttl=True)
+
+    def expire_what_was_loaded(self, gate: Gate) -> None:
+        """As if ``admission.reload_s`` had passed since it was loaded; it is never prolonged."""
+        for key in self._client.scan_iter(match=gate._redis._names.loaded_pattern()):
+            assert 0 < self._client.pttl(key) <= gate._rules.reload_s * 1000
+            self._client.delete(key)
+
+
+def refused(gate: Gate, ask: dict, books: Books) -> str:
+    with pytest.raises(QuestionRefused) as caught:
+        gate.admit(make_ask(**ask), books)
+    return caught.value.code
+
+
 def test_restarted_redis_without_our_scripts_is_no_outage(make, books, private_valkey, events):
     gate = make(timeout_ms=2000)
     private_valkey.kill()
