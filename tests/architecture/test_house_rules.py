@@ -1,9 +1,13 @@
 """The project keeps the rules of the house, and each rule notices when it is broken."""
 
+from collections import Counter
+from pathlib import Path
+
 import house_rules as rules
 import pytest
 from house_rules import Module
 
+ROOT = Path(__file__).resolve().parents[2]
 APP = rules.modules("app")
 EVERYTHING = rules.modules("app", "tests")
 
@@ -29,6 +33,12 @@ def test_service_keeps(rule):
 @pytest.mark.parametrize("rule", RULES_FOR_ALL, ids=_named)
 def test_every_file_keeps(rule):
     assert [broken for module in EVERYTHING for broken in rule(module)] == []
+
+
+def test_no_two_test_modules_share_a_name():
+    # pytest imports them by it, and finds the first one twice.
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 BROKEN = [

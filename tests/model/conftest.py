@@ -27,6 +27,6 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[],
     def postgresql() -> Iterator[str]:
         url = databases.take()
         yield url.render_as_string(hide_password=False)
-        databases.drop(url)
+        databases.give_back(url)
 
     return postgresql

@@ -175,12 +175,15 @@ def test_finish_that_breaks_us_before_it_is_judged_is_kept_and_tried_once_more(h
 
 
 def test_only_one_thread_asks_a_database_that_is_away(house, away):
+    house.db.outage.noticed()
     away()
     house.finish(house.body("first"))
     asked = threading.Event()
     answer = threading.Event()
+    askers = []
 
     def hang(*_):
+        askers.append(threading.current_thread())
         asked.set()
         answer.wait(30)
         raise DatabaseAway("away")
@@ -192,6 +195,7 @@ def test_only_one_thread_asks_a_database_that_is_away(house, away):
     assert isinstance(house.finish(house.body("fast")), Spooled)
     answer.set()
     slow.join()
+    assert askers == [slow]
     assert house.spool.status().records == 3
 
 
