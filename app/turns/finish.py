@@ -5,7 +5,7 @@ cannot become an event is quarantined, whole and sealed, for an operator to look
 database cannot take now is spooled, and comes here once more as it came the first time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
@@ -153,17 +153,15 @@ class Finishes:
 
     def _let_ask_on(self, door: Door, arrival: Arrival) -> None:
         """The answer waits for the books; whoever has it, and is known here, need not."""
-        try:
+
+        def tell() -> None:
             link = door.recall(self._directory, arrival.now)
             token = parse_finish(arrival.body).token
             user_id = link and self._directory.recall_debtor(token, arrival.now)
             if link and user_id:
                 self._gate.answered(Answered(user_id, link.id, arrival.reference, arrival.now))
-        except ServiceError:
-            pass  # whatever is wrong with it shows when it is settled
-        except Exception:
-            # It is on the disk: nothing that breaks now may make its answer a failure.
-            log.exception("finish.asking_on_broke", reference=arrival.reference)
+
+        _safely(tell)
 
     def _record(self, link: LinkContext, arrival: Arrival) -> Accepted:
         body = parse_finish(arrival.body)
@@ -174,7 +172,8 @@ class Finishes:
             log.info("finish.replayed", first_reference=recorded.reference)
         if recorded.reference == turn.reference:
             # Also for a replay of itself: its first commit arrived, only the answer was lost.
-            self._settle_gate(turn, recorded, has_waited=arrival.has_waited)
+            settlement = _settlement(turn, recorded, has_waited=arrival.has_waited)
+            _safely(lambda: self._gate.settle(settlement))
         return Accepted(
             uid=visitor.user.uid,
             outcome="replayed" if recorded.is_replay else "recorded",
@@ -222,23 +221,6 @@ class Finishes:
             received_at=arrival.now,
         )
 
-    def _settle_gate(self, turn: Turn, recorded: Recorded, *, has_waited: bool) -> None:
-        self._gate.settle(
-            Settlement(
-                user_id=turn.visitor.user_id,
-                link_id=turn.visitor.link.id,
-                plan_id=turn.visitor.user.plan.id,
-                is_guest=turn.visitor.is_guest,
-                settle_key=recorded.settle_key,
-                points=recorded.points,
-                charge=recorded.charge,
-                balance=recorded.balance,
-                version=recorded.version,
-                now=turn.received_at,
-                has_waited=has_waited,
-            )
-        )
-
     def _quarantine(self, link: LinkContext, arrival: Arrival, reason: str) -> None:
         row = QuarantineRow(
             reference=arrival.reference,
@@ -253,3 +235,28 @@ class Finishes:
                 return  # drained before, by a process that was killed before it could say so
             metering_store.quarantine(session, row, keys=self._keys)
         log.error("finish.quarantined", reference=arrival.reference, reason=reason)
+
+
+def _safely(tell_gate: Callable[[], None]) -> None:
+    """The finish is kept already: whatever breaks now must not make it look otherwise."""
+    try:
+        tell_gate()
+    except Exception as problem:
+        # One of ours is about the finish itself, and shows when it is settled.
+        log.warning("finish.gate_not_told", exc_info=not isinstance(problem, ServiceError))
+
+
+def _settlement(turn: Turn, recorded: Recorded, *, has_waited: bool) -> Settlement:
+    return Settlement(
+        user_id=turn.visitor.user_id,
+        link_id=turn.visitor.link.id,
+        plan_id=turn.visitor.user.plan.id,
+        is_guest=turn.visitor.is_guest,
+        settle_key=recorded.settle_key,
+        points=recorded.points,
+        charge=recorded.charge,
+        balance=recorded.balance,
+        version=recorded.version,
+        now=turn.received_at,
+        has_waited=has_waited,
+    )

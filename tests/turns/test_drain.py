@@ -174,6 +174,25 @@ def test_finish_that_breaks_us_before_it_is_judged_is_kept_and_tried_once_more(h
     house.assert_sound()
 
 
+@pytest.mark.parametrize("is_away", [False, True])
+def test_gate_that_breaks_makes_no_finish_look_lost(house, away, monkeypatch, is_away):
+    def stumble(_):
+        raise AttributeError("nobody expected this")
+
+    house.runtime.visits.open(Door.with_key(house.key), house.token, house.now)
+    monkeypatch.setattr(house.runtime.gate, "settle", stumble)
+    monkeypatch.setattr(house.runtime.gate, "answered", stumble)
+    with capture_logs() as logs:
+        if is_away:
+            away()
+        settled = house.finish(house.body())
+    assert isinstance(settled, Spooled if is_away else Accepted)
+    assert [one["event"] for one in logs].count("finish.gate_not_told") == 1
+    if not is_away:
+        assert len(house.events()) == 1
+        assert house.quarantined() == []
+
+
 def test_only_one_thread_asks_a_database_that_is_away(house, away):
     house.db.outage.noticed()
     away()
