@@ -44,6 +44,11 @@ def install(app: Flask) -> None:
         response.headers["X-Request-Id"] = g.get("reference", "")
         return response
 
+    @app.teardown_request
+    def let_go_of_request_id(_: BaseException | None) -> None:
+        # The thread goes on with another caller, of whom gunicorn may log before Flask sees them.
+        structlog.contextvars.clear_contextvars()
+
     app.url_map.merge_slashes = False  # werkzeug would answer a redirect, and lose the body
     app.wsgi_app = SlashFolding(app.wsgi_app)  # type: ignore[method-assign]
 

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 import pytest
 from app import web
 from flask import Flask, request
+from structlog.contextvars import get_contextvars
 from werkzeug.exceptions import ClientDisconnected
 
 PROXIES = (ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"))
@@ -88,3 +89,11 @@ def test_every_answer_names_its_request(app):
     first, second = (app.test_client().get("/x").headers["X-Request-Id"] for _ in range(2))
     assert len(first) == 10
     assert first != second
+
+
+def test_a_request_id_is_in_the_log_while_the_request_lasts_and_no_longer(app):
+    seen = []
+    app.add_url_rule("/", view_func=lambda: seen.append(get_contextvars()) or "")
+    answer = app.test_client().get("/")
+    assert seen == [{"request_id": answer.headers["X-Request-Id"]}]
+    assert get_contextvars() == {}
