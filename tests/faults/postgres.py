@@ -16,6 +16,7 @@ import psutil
 import psycopg
 
 from faults import processes
+from free_ports import free_port
 
 DATABASE = "shareauth"
 OPTIONS = {
@@ -39,7 +40,7 @@ class PostgresServer:
     """A running server on a free port of 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = processes.free_port()
+        self.port = free_port()
         self._folder = folder
         self._data = folder / "pgdata"
         self._process: subprocess.Popen[bytes] | None = None

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterable
 
@@ -24,12 +23,6 @@ def wait_for(holds: Callable[[], bool], what: str, patience_s: float = PATIENCE_
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {patience_s:g} s: {what}")
         time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def children(pid: int, *, of_all: bool = False) -> list[psutil.Process]:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from faults import processes
+from free_ports import free_port
 
 CHUNK = 65536
 _GLANCE_S = 0.05
@@ -39,7 +39,7 @@ class Proxy:
     """Passes on to ``upstream``, a port of 127.0.0.1, until it is told to behave otherwise."""
 
     def __init__(self, upstream: int) -> None:
-        self.port = processes.free_port()
+        self.port = free_port()
         self.behaviour = PASSING
         self.cuts = 0
         self._upstream = upstream

@@ -11,6 +11,7 @@ import redis
 
 from faults import processes
 from faults.proxy import Proxy
+from free_ports import free_port
 from valkey_fixtures import launch
 
 
@@ -33,7 +34,7 @@ class OwnValkey:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._port = processes.free_port()
+        self._port = free_port()
         self._process = self._launch()
         self.proxy = Proxy(self._port)
 

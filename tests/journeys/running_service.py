@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,8 @@ from app.tokens.commands import MintSpec
 from app.tokens.issuers import LOCAL
 from app.users import commands as user_commands
 from app.users.commands import UserSpec
+
+from free_ports import free_port
 
 CLI = [sys.executable, "-P", "-m", "app"]
 START_TIMEOUT_S = 90
@@ -184,12 +185,6 @@ def wait_for(holds: Callable[[], bool], explain: Callable[[], str] = str) -> Non
     while not holds():
         assert time.monotonic() < deadline, explain()
         time.sleep(0.1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def at_once(count: int, call: Callable[[int], dict]) -> list[dict]:

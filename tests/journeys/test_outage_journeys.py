@@ -33,6 +33,7 @@ class Production:
             "SHAREAUTH_REDIS__URL": self.redis.url,
             "SHAREAUTH_SERVICE__SECRET_KEY": "for tests only, for tests only, for tests",
             "SHAREAUTH_SERVICE__WORKERS": "2",
+            "SHAREAUTH_SPOOL__AFTER_S": "20",  # a busy machine is no outage
             **settings,
         }
         self.service = start_service(environ, folder / f"{self.name}-data")
@@ -72,7 +73,7 @@ def test_without_redis_questions_are_decided_and_finishes_are_charged(production
     assert link.start(token)["success"] is True
     production.redis.kill()
     try:
-        assert all(a["success"] for a in at_once(8, lambda _: link.init(token)))
+        assert {a["code"] for a in at_once(8, lambda _: link.init(token))} == {"ok"}
         assert link.start(token)["success"] is True
         assert link.start(poor)["code"] == "balance_too_low"
         assert link.finish(token, [{"id": "without", "totalPoints": 5}])["success"] is True
