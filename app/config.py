@@ -3,13 +3,12 @@
 Order of precedence: environment (``SHAREAUTH_SECTION__KEY``; an empty variable counts as not
 given), then the TOML file named by ``SHAREAUTH_CONFIG``, then ``PORT`` and ``DATA_DIR`` of the
 environment, then the defaults here. A secret ``x`` may come from a file named by ``x_file``.
-Nothing outside this module reads the environment.
+Nothing outside this module and ``sources`` reads the environment.
 """
 
 import contextlib
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -28,15 +27,18 @@ from pydantic import (
     model_validator,
 )
 
+from app import sources
 from app.errors import Invalid
+from app.sources import CONFIG_VARIABLE, PREFIX
 
-PREFIX = "SHAREAUTH_"
-CONFIG_VARIABLE = "SHAREAUTH_CONFIG"
-TEST_PREFIX = "SHAREAUTH_TEST_"  # the test suite's own, see tests/conftest.py
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-SECRETS = (("service", "secret_key"), ("database", "url"), ("redis", "url"))
+SECRETS = (
+    ("service", "secret_key"),
+    ("database", "url"),
+    ("redis", "url"),
+    ("oidc", "client_secret"),
+)
 """Settings that may come from a file: ``secret_key_file`` and so on."""
-DEFAULT_CONFIG_FILES = (Path("config.toml"), Path("/etc/shareauth/config.toml"))
 MISSING_KEY = (
     "service.secret_key: required when database.url and redis.url are given; "
     "make one with `openssl rand -hex 32` and keep it with the database's backups"
@@ -205,6 +207,45 @@ class Billing(Section):
     currency: str = Field(default="CNY", pattern=r"^[A-Z][A-Z0-9]{1,11}$")
 
 
+class Admin(Section):
+    """The console, its JSON API, and who may use them."""
+
+    enabled: bool = True
+    session_idle_s: int = Field(default=8 * 3600, ge=60)
+    """An operator who does nothing for so long signs in again."""
+    session_max_age_s: int = Field(default=7 * 24 * 3600, ge=300)
+    """So long after the sign-in they do it again in any case."""
+    second_factor: Literal["optional", "required"] = "optional"
+    """Whether operators with a password must have a second factor."""
+    api_calls_per_minute: int = Field(default=600, ge=1)
+    """What one API token or session may ask of the JSON API."""
+
+
+class Oidc(Section):
+    """Single sign-on for operators; off without ``issuer_url``."""
+
+    issuer_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    client_id: str = ""
+    client_secret: SecretStr | None = None
+    label: str = Field(default="Single sign-on", max_length=60)
+    """What the button says."""
+    scopes: Annotated[tuple[str, ...], BeforeValidator(_split)] = ("openid", "profile", "email")
+    groups_claim: str = "groups"
+    """The claim that lists somebody's groups; dots reach into objects."""
+    roles: dict[str, Literal["owner", "operator", "finance", "support", "viewer"]] = Field(
+        default_factory=dict
+    )
+    """``[oidc.roles]``: group = role; who is in several gets the one that may most."""
+    default_role: Literal["owner", "operator", "finance", "support", "viewer"] | None = None
+    """For those in none of these groups; without it they are refused."""
+
+    @model_validator(mode="after")
+    def _has_a_client(self) -> Self:
+        if self.issuer_url and not self.client_id:
+            raise ValueError("client_id is required with issuer_url")
+        return self
+
+
 class Logging(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
@@ -228,6 +269,8 @@ class Settings(Section):
     metering: Metering = Metering()
     retention: Retention = Retention()
     billing: Billing = Billing()
+    admin: Admin = Admin()
+    oidc: Oidc = Oidc()
     logging: Logging = Logging()
     demo: Demo = Demo()
     issuers: tuple[dict[str, Any], ...] = ()
@@ -274,27 +317,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     problems: list[str] = []
-    values = _read_file(environ, problems)
-    _overlay_environment(values, environ, problems)
-    _take_plain_names(values, environ)
-    _read_secret_files(values, problems)
+    values = sources.read_file(environ, problems)
+    sources.overlay_environment(values, environ, problems)
+    sources.take_plain_names(values, environ)
+    sources.read_secret_files(values, SECRETS, problems)
     settings = _validate(values, problems)
     if problems or settings is None:
         raise SettingsError("settings cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
     return settings
-
-
-def _take_plain_names(values: dict[str, Any], environ: Mapping[str, str]) -> None:
-    """What ``make run`` was given by its short names, for the commands in the next terminal.
-
-    Not HOST: shells and compilers set it for reasons of their own.
-    """
-    service = values.setdefault("service", {})
-    if not isinstance(service, dict):
-        return
-    for name, key in (("PORT", "port"), ("DATA_DIR", "data_dir")):
-        if environ.get(name):
-            service.setdefault(key, environ[name])
 
 
 @contextlib.contextmanager
@@ -320,52 +350,6 @@ def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:
     environ = os.environ if environ is None else environ
     named = environ.get(METRICS_VARIABLE)
     return Path(named) if named else None
-
-
-def _read_file(environ: Mapping[str, str], problems: list[str]) -> dict[str, Any]:
-    named = environ.get(CONFIG_VARIABLE)
-    candidates = [Path(named)] if named else [p for p in DEFAULT_CONFIG_FILES if p.is_file()]
-    if not candidates:
-        return {}
-    try:
-        return tomllib.loads(candidates[0].read_text("utf-8"), parse_float=Decimal)
-    except (OSError, ValueError) as error:
-        problems.append(f"{candidates[0]}: {error}")
-        return {}
-
-
-def _overlay_environment(
-    values: dict[str, Any], environ: Mapping[str, str], problems: list[str]
-) -> None:
-    for name, text in sorted(environ.items()):
-        if not name.startswith(PREFIX) or name.startswith(TEST_PREFIX):
-            continue
-        if name == CONFIG_VARIABLE or not text:
-            continue
-        section, _, key = name.removeprefix(PREFIX).lower().partition("__")
-        table = values.get(section, {})
-        if not key or not isinstance(table, dict):
-            problems.append(f"{name}: not a setting; names look like {PREFIX}SECTION__KEY")
-            continue
-        twin = key.removesuffix("_file") if key.endswith("_file") else f"{key}_file"
-        if f"{PREFIX}{section}__{twin}".upper() not in environ:
-            table.pop(twin, None)  # the file's way of giving the same secret
-        values[section] = {**table, key: text}
-
-
-def _read_secret_files(values: dict[str, Any], problems: list[str]) -> None:
-    for section, key in SECRETS:
-        table = values.get(section)
-        if not isinstance(table, dict) or f"{key}_file" not in table:
-            continue
-        path = Path(str(table.pop(f"{key}_file")))
-        if key in table:
-            problems.append(f"{section}.{key}: given twice, once as {key}_file")
-            continue
-        try:
-            table[key] = path.read_text("utf-8").strip()
-        except (OSError, ValueError) as error:
-            problems.append(f"{section}.{key}_file: {error}")
 
 
 def _validate(values: dict[str, Any], problems: list[str]) -> Settings | None:

@@ -4,6 +4,7 @@ import app.audit.models
 import app.ledger.models
 import app.links.models
 import app.metering.models
+import app.operators.models
 import app.plans.models
 import app.pricing.models
 import app.revision

@@ -46,6 +46,7 @@ ACCOUNT_IDENTITY = "id, name, kind, user_id, currency, created_at"
 
 
 def upgrade() -> None:
+    _create_operators()
     op.create_table(
         "audit_entries",
         sa.Column("id", ROW_ID, nullable=False),
@@ -446,6 +447,90 @@ def upgrade() -> None:
         _partition_by_month()
 
 
+def _create_operators() -> None:
+    op.create_table(
+        "operators",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("display_name", sa.String(length=200), nullable=True),
+        sa.Column("email", sa.String(length=254), nullable=True),
+        sa.Column("role", sa.String(length=20), nullable=False),
+        sa.Column("link_ids", JSON, nullable=True),
+        sa.Column("locale", sa.String(length=10), nullable=True),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=True),
+        sa.Column("must_change_password", sa.Boolean(), nullable=False),
+        sa.Column("sealed_totp_secret", sa.Text(), nullable=True),
+        sa.Column("totp_confirmed_at", TIME, nullable=True),
+        sa.Column("totp_last_step", sa.BigInteger(), nullable=True),
+        sa.Column("recovery_codes", JSON, nullable=False),
+        sa.Column("oidc_issuer", sa.String(length=500), nullable=True),
+        sa.Column("oidc_subject", sa.String(length=255), nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("last_login_at", TIME, nullable=True),
+        sa.CheckConstraint("status IN ('active', 'disabled')", name=op.f("ck_operators_status")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operators")),
+        sa.UniqueConstraint("name", name=op.f("uq_operators_name")),
+        sa.UniqueConstraint(
+            "oidc_issuer", "oidc_subject", name=op.f("uq_operators_oidc_issuer_oidc_subject")
+        ),
+    )
+    op.create_table(
+        "operator_sessions",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("operator_id", ROW_ID, nullable=False),
+        sa.Column("method", sa.String(length=10), nullable=False),
+        sa.Column("is_complete", sa.Boolean(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("last_seen_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=True),
+        sa.Column("user_agent", sa.String(length=300), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["operator_id"], ["operators.id"], name=op.f("fk_operator_sessions_operator_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_operator_sessions")),
+        sa.UniqueConstraint("digest", name=op.f("uq_operator_sessions_digest")),
+    )
+    op.create_index(op.f("ix_operator_sessions_operator_id"), "operator_sessions", ["operator_id"])
+    op.create_index(op.f("ix_operator_sessions_expires_at"), "operator_sessions", ["expires_at"])
+    op.create_table(
+        "api_tokens",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("start", sa.String(length=12), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("operator_id", ROW_ID, nullable=False),
+        sa.Column("scopes", JSON, nullable=False),
+        sa.Column("link_ids", JSON, nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME, nullable=True),
+        sa.Column("last_used_at", TIME, nullable=True),
+        sa.Column("last_used_address", sa.String(length=64), nullable=True),
+        sa.Column("revoked_at", TIME, nullable=True),
+        sa.ForeignKeyConstraint(
+            ["operator_id"], ["operators.id"], name=op.f("fk_api_tokens_operator_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_tokens")),
+        sa.UniqueConstraint("digest", name=op.f("uq_api_tokens_digest")),
+    )
+    op.create_index(op.f("ix_api_tokens_operator_id"), "api_tokens", ["operator_id"])
+    op.create_table(
+        "login_failures",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name_digest", sa.String(length=64), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_login_failures")),
+    )
+    op.create_index(
+        op.f("ix_login_failures_name_digest_at"), "login_failures", ["name_digest", "at"]
+    )
+    op.create_index(op.f("ix_login_failures_address_at"), "login_failures", ["address", "at"])
+    op.create_index(op.f("ix_login_failures_at"), "login_failures", ["at"])
+
+
 def downgrade() -> None:
     # On SQLite the triggers go with their tables.
     is_postgresql = op.get_bind().dialect.name == "postgresql"
@@ -486,6 +571,8 @@ def downgrade() -> None:
     op.drop_table("plans")
     op.drop_table("issuers")
     op.drop_table("config_revision")
+    for table in ("login_failures", "api_tokens", "operator_sessions", "operators"):
+        op.drop_table(table)
     op.drop_index(op.f("ix_audit_entries_object_type_object_id"), table_name="audit_entries")
     op.drop_index(op.f("ix_audit_entries_at"), table_name="audit_entries")
     op.drop_table("audit_entries")

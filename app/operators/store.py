@@ -1,0 +1,150 @@
+"""Every SQL statement on operators, their sessions, tokens and failures."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.errors import NotFound
+from app.operators.models import ApiToken, LoginFailure, Operator, OperatorSession
+
+
+class OperatorNotFound(NotFound):
+    """No operator has this name or id."""
+
+    code = "operator_not_found"
+
+
+def has_any(session: Session) -> bool:
+    return session.scalar(sa.select(sa.literal(1)).where(sa.exists(sa.select(Operator.id)))) == 1
+
+
+def list_all(session: Session) -> Sequence[Operator]:
+    return session.scalars(sa.select(Operator).order_by(Operator.name)).all()
+
+
+def find(session: Session, operator_id: int) -> Operator | None:
+    return session.get(Operator, operator_id)
+
+
+def get(session: Session, operator_id: int) -> Operator:
+    """Raises: OperatorNotFound."""
+    operator = find(session, operator_id)
+    if operator is None:
+        raise OperatorNotFound(f"there is no operator {operator_id}")
+    return operator
+
+
+def find_by_name(session: Session, name: str) -> Operator | None:
+    return session.scalar(sa.select(Operator).where(Operator.name == name.strip().lower()))
+
+
+def get_by_name(session: Session, name: str) -> Operator:
+    """Raises: OperatorNotFound."""
+    operator = find_by_name(session, name)
+    if operator is None:
+        raise OperatorNotFound(
+            f"there is no operator {name!r}; `shareauth operators list` shows them"
+        )
+    return operator
+
+
+def find_by_oidc(session: Session, issuer: str, subject: str) -> Operator | None:
+    return session.scalar(
+        sa.select(Operator).where(Operator.oidc_issuer == issuer, Operator.oidc_subject == subject)
+    )
+
+
+def lock_owners(session: Session) -> Sequence[Operator]:
+    """Active operators with the role of owner, locked until the transaction ends."""
+    return session.scalars(
+        sa.select(Operator)
+        .where(Operator.role == "owner", Operator.status == "active")
+        .order_by(Operator.id)
+        .with_for_update()
+    ).all()
+
+
+def find_session(session: Session, digest: str) -> OperatorSession | None:
+    return session.scalar(sa.select(OperatorSession).where(OperatorSession.digest == digest))
+
+
+def list_sessions(
+    session: Session, *, operator_id: int | None, now: datetime
+) -> Sequence[OperatorSession]:
+    """Sessions that have not expired, the last used first; of one operator or of all."""
+    statement = (
+        sa.select(OperatorSession)
+        .where(OperatorSession.expires_at > now)
+        .order_by(OperatorSession.last_seen_at.desc(), OperatorSession.id.desc())
+    )
+    if operator_id is not None:
+        statement = statement.where(OperatorSession.operator_id == operator_id)
+    return session.scalars(statement).all()
+
+
+def delete_session(session: Session, session_id: int) -> None:
+    session.execute(sa.delete(OperatorSession).where(OperatorSession.id == session_id))
+
+
+def delete_sessions_of(session: Session, operator_id: int, *, but: int | None = None) -> int:
+    """End them; how many there were. ``but`` is the id of one that stays."""
+    statement = sa.delete(OperatorSession).where(OperatorSession.operator_id == operator_id)
+    if but is not None:
+        statement = statement.where(OperatorSession.id != but)
+    return session.execute(statement).rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def prune(session: Session, *, now: datetime, failures_before: datetime) -> int:
+    """Forget expired sessions and old failures; how many rows went."""
+    sessions = session.execute(sa.delete(OperatorSession).where(OperatorSession.expires_at <= now))
+    failures = session.execute(sa.delete(LoginFailure).where(LoginFailure.at < failures_before))
+    return sessions.rowcount + failures.rowcount  # type: ignore[attr-defined, no-any-return]
+
+
+def find_token(session: Session, digest: str) -> ApiToken | None:
+    return session.scalar(sa.select(ApiToken).where(ApiToken.digest == digest))
+
+
+def get_token(session: Session, token_id: int) -> ApiToken:
+    """Raises: NotFound."""
+    token = session.get(ApiToken, token_id)
+    if token is None:
+        raise NotFound(f"there is no API token {token_id}", code="api_token_not_found")
+    return token
+
+
+def list_tokens(session: Session, *, operator_id: int | None = None) -> Sequence[ApiToken]:
+    """The newest first, revoked ones too; of one operator or of all."""
+    statement = sa.select(ApiToken).order_by(ApiToken.id.desc())
+    if operator_id is not None:
+        statement = statement.where(ApiToken.operator_id == operator_id)
+    return session.scalars(statement).all()
+
+
+def count_failures(
+    session: Session,
+    *,
+    since: datetime,
+    name_digest: str | None = None,
+    address: str | None = None,
+) -> tuple[int, datetime | None]:
+    """How many sign-ins failed since then for what is given, and when the oldest of them did."""
+    statement = sa.select(sa.func.count(), sa.func.min(LoginFailure.at)).where(
+        LoginFailure.at > since
+    )
+    if name_digest is not None:
+        statement = statement.where(LoginFailure.name_digest == name_digest)
+    if address is not None:
+        statement = statement.where(LoginFailure.address == address)
+    count, oldest = session.execute(statement).one()
+    return count, oldest
+
+
+def forget_failures(session: Session, *, name_digest: str, address: str) -> None:
+    session.execute(
+        sa.delete(LoginFailure).where(
+            LoginFailure.name_digest == name_digest, LoginFailure.address == address
+        )
+    )
