@@ -3,6 +3,7 @@
 from flask import Flask
 
 from app import web
+from app.admin import installing as admin
 from app.config import Settings
 from app.hooks.routes import hooks
 from app.ops import ops
@@ -11,10 +12,13 @@ from app.runtime import Runtime
 
 def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     """The WSGI application of one worker process. Call it after the fork: it opens connections."""
-    app = Flask("shareauth", static_folder=None)
+    app = Flask("shareauth", static_folder=None, static_url_path="/static")
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.extensions["shareauth"] = runtime or Runtime.build(settings)
+    runtime = runtime or Runtime.build(settings)
+    app.extensions["shareauth"] = runtime
     web.install(app)
     app.register_blueprint(hooks)
     app.register_blueprint(ops)
+    if settings.admin.enabled:
+        admin.install(app, runtime)
     return app

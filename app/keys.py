@@ -32,6 +32,8 @@ class Keys:
         self._token_key = self._derive("token digest")
         self._link_key = self._derive("link key digest")
         self._uid_key = self._derive("uid")
+        self.cookie_key = self._derive("cookies").hex()
+        """Signs the cookies of the pages."""
 
     def token_digest(self, token: str) -> str:
         """What stands for a bearer token in tables, caches and logs: 64 hex digits."""

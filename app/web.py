@@ -109,3 +109,11 @@ def is_within(address: str, networks: Networks) -> bool:
         return False
     mapped = getattr(parsed, "ipv4_mapped", None)
     return any((mapped or parsed) in network for network in networks)
+
+
+def is_https(trusted_proxies: Networks) -> bool:
+    """Whether the caller came over TLS, as far as we or a trusted proxy can tell."""
+    if request.is_secure:
+        return True
+    said = request.headers.get("X-Forwarded-Proto", "").split(",")[-1].strip().lower()
+    return said == "https" and is_within(request.remote_addr or "", trusted_proxies)

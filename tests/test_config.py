@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
-from app import config
+from app import config, sources
 from app.config import Settings, SettingsError, load
 from pydantic import BaseModel
 
@@ -23,7 +23,7 @@ PRODUCTION = {
 def _elsewhere(tmp_path, monkeypatch):
     """No config.toml of the checkout is picked up."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(config, "DEFAULT_CONFIG_FILES", (Path("config.toml"),))
+    monkeypatch.setattr(sources, "DEFAULT_CONFIG_FILES", (Path("config.toml"),))
 
 
 def _problems(environ):

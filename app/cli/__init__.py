@@ -18,6 +18,7 @@ COMMANDS = [
     Later("links", "app.cli.links:links", "Share links: their root URLs, limits and messages."),
     Later("tokens", "app.cli.tokens:tokens", "Visitors' tokens: mint, check, revoke."),
     Later("users", "app.cli.users:users", "The people who ask: balance, limits, suspension."),
+    Later("operators", "app.cli.operators:operators", "Who may use the console and the API."),
     Later("issuers", "app.cli.issuers:issuers", "Whose word about a visitor is taken."),
     Later("plans", "app.cli.plans:plans", "What a kind of visitor may do, and owe."),
     Later("prices", "app.cli.prices:prices", "The price book and its versions."),

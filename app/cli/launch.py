@@ -21,6 +21,7 @@ from app.cli.output import show
 from app.cli.session import Desk
 from app.config import Settings
 from app.db import DatabaseBusy
+from app.operators import commands as operator_commands
 from app.telemetry import logs
 
 RESTART_PAUSE_S = 5.0
@@ -90,19 +91,22 @@ def run(settings: Settings, data_dir: Path) -> None:
             valkey = embedded.start(settings.service.data_dir, namespace=settings.redis.namespace)
             stack.callback(valkey.stop)
             companions.append(valkey)
-        found = _prepare_database(settings)
+        found, password = _prepare_database(settings)
         jobs = JobsProcess(settings)
         stack.callback(jobs.stop)
         companions.append(jobs)
         server.serve(
             settings,
-            on_ready=lambda: show(welcome.lines(settings, data_dir, found)),
+            on_ready=lambda: show(welcome.lines(settings, data_dir, found, password)),
             companions=companions,
         )
 
 
-def _prepare_database(settings: Settings) -> Demo | None:
-    """Migrations, what every installation has, and the demo. Closed again before any fork."""
+def _prepare_database(settings: Settings) -> tuple[Demo | None, str | None]:
+    """Migrations, what every installation has, the demo, and the first operator's password.
+
+    Closed again before any fork.
+    """
     with _desk(settings) as desk:
         before = schema.current(desk.db)
         schema.upgrade(desk.db)
@@ -112,7 +116,19 @@ def _prepare_database(settings: Settings) -> Demo | None:
             log.warning("schema_is_newer", found=after, ours=schema.head())
         _prepare_partitions(desk)
         foundation.ensure(desk.db, settings, actor=ACTOR, now=datetime.now(UTC))
-        return demo.find_or_make(desk)
+        return demo.find_or_make(desk), _first_password(desk)
+
+
+def _first_password(desk: Desk) -> str | None:
+    """Of the operator that the first start of the embedded set-up makes; None ever after.
+
+    In production somebody with access to the machine adds the first: `shareauth operators add`.
+    """
+    if desk.settings.is_production or not desk.settings.admin.enabled:
+        return None
+    with desk.db.begin() as session:
+        made = operator_commands.ensure_first(session, actor=ACTOR, now=desk.now)
+    return None if made is None else made.password
 
 
 def _prepare_partitions(desk: Desk) -> None:

@@ -32,8 +32,10 @@ ANSWER = {
 }
 
 
-def lines(settings: Settings, data_dir: Path, demo: Demo | None) -> Iterator[object]:
-    """Sentences and tables for ``output.show``."""
+def lines(
+    settings: Settings, data_dir: Path, demo: Demo | None, password: str | None
+) -> Iterator[object]:
+    """Sentences and tables for ``output.show``. ``password``: of the first operator, just made."""
     yield f"shareauth {__version__} listens on {local_url(settings)}"
     yield card(
         {
@@ -43,6 +45,7 @@ def lines(settings: Settings, data_dir: Path, demo: Demo | None) -> Iterator[obj
             "processes": f"{settings.service.workers}, {settings.service.threads} threads each",
         }
     )
+    yield from _console(settings, password)
     yield ""
     if demo is None:
         yield f"Links and their root URLs: {command(settings)} links list"
@@ -50,6 +53,16 @@ def lines(settings: Settings, data_dir: Path, demo: Demo | None) -> Iterator[obj
     yield from _addresses(settings, demo)
     yield from _curls(settings, demo)
     yield from _next_steps(settings)
+
+
+def _console(settings: Settings, password: str | None) -> Iterator[object]:
+    if not settings.admin.enabled:
+        return
+    yield ""
+    yield f"Console: {local_url(settings)}/admin"
+    if password is not None:
+        yield f"Sign in as admin with the password {password}"
+        yield "It is shown this once, and you choose your own at the first sign-in."
 
 
 def local_url(settings: Settings) -> str:

@@ -46,29 +46,8 @@ ACCOUNT_IDENTITY = "id, name, kind, user_id, currency, created_at"
 
 
 def upgrade() -> None:
+    _create_audit()
     _create_operators()
-    op.create_table(
-        "audit_entries",
-        sa.Column("id", ROW_ID, nullable=False),
-        sa.Column("at", TIME, nullable=False),
-        sa.Column("actor", sa.String(length=200), nullable=False),
-        sa.Column("source", sa.String(length=20), nullable=False),
-        sa.Column("address", sa.String(length=64), nullable=True),
-        sa.Column("action", sa.String(length=80), nullable=False),
-        sa.Column("object_type", sa.String(length=40), nullable=False),
-        sa.Column("object_id", sa.String(length=80), nullable=False),
-        sa.Column("before", JSON, nullable=True),
-        sa.Column("after", JSON, nullable=True),
-        sa.Column("reason", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
-    )
-    op.create_index(op.f("ix_audit_entries_at"), "audit_entries", ["at"], unique=False)
-    op.create_index(
-        op.f("ix_audit_entries_object_type_object_id"),
-        "audit_entries",
-        ["object_type", "object_id"],
-        unique=False,
-    )
     op.create_table(
         "config_revision",
         sa.Column("id", ROW_ID, nullable=False),
@@ -445,6 +424,31 @@ def upgrade() -> None:
     else:
         _guard_postgresql()
         _partition_by_month()
+
+
+def _create_audit() -> None:
+    op.create_table(
+        "audit_entries",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("actor", sa.String(length=200), nullable=False),
+        sa.Column("source", sa.String(length=20), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=True),
+        sa.Column("action", sa.String(length=80), nullable=False),
+        sa.Column("object_type", sa.String(length=40), nullable=False),
+        sa.Column("object_id", sa.String(length=80), nullable=False),
+        sa.Column("before", JSON, nullable=True),
+        sa.Column("after", JSON, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
+    )
+    op.create_index(op.f("ix_audit_entries_at"), "audit_entries", ["at"], unique=False)
+    op.create_index(
+        op.f("ix_audit_entries_object_type_object_id"),
+        "audit_entries",
+        ["object_type", "object_id"],
+        unique=False,
+    )
 
 
 def _create_operators() -> None:

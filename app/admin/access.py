@@ -1,0 +1,206 @@
+"""Who calls the admin, and may they: a session or a bearer token, then the view's permission.
+
+Every view names the one permission it needs with ``allow``; a view that names none is refused to
+everybody. Requests that change something and come with a cookie carry a CSRF token as well.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, cast
+
+from flask import current_app, g, request, session
+from flask_wtf.csrf import CSRFError, CSRFProtect
+
+from app import web
+from app.admin.desk import Caller, Desk
+from app.config import Settings
+from app.errors import Denied, ServiceError
+from app.operators import api_tokens, signin
+from app.operators import store as operator_store
+from app.operators.models import Operator, OperatorSession
+from app.operators.roles import PERMISSIONS, SELF, permissions_of
+from app.operators.signin import Client, Lifetimes
+from app.runtime import Runtime
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+PUBLIC = "public"
+"""For the few views that are there before anybody has signed in."""
+HALF = "half"
+"""For views of somebody whose password was right and whose code is still to come."""
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+COOKIE_SECRET = "sid"  # noqa: S105 - the name of a field
+
+csrf = CSRFProtect()
+
+
+class NotSignedIn(Denied):
+    """Nobody is signed in, or the session has ended."""
+
+    status = 401
+    code = "not_signed_in"
+
+
+class NotAllowed(Denied):
+    """Their role does not have the permission."""
+
+    status = 403
+    code = "not_allowed"
+
+
+class Forged(Denied):
+    """The CSRF token is missing, wrong or too old."""
+
+    status = 400
+    code = "csrf_token_invalid"
+
+
+def allow(permission: str) -> Callable[[View], View]:
+    """Say which permission a view needs; put it directly above the function."""
+    if permission not in {*PERMISSIONS, SELF, PUBLIC, HALF}:
+        raise ValueError(f"{permission!r} is no permission")
+
+    def mark(view: View) -> View:
+        view.permission = permission  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def permission_of(view: Callable[..., Any]) -> str | None:
+    return getattr(view, "permission", None)
+
+
+def guard(now: datetime) -> None:
+    """Before each request: find out who calls, and stop it unless they may.
+
+    Raises:
+        NotSignedIn, NotAllowed, Forged: as they say.
+    """
+    runtime: Runtime = current_app.extensions["shareauth"]
+    caller = _bearer(runtime, now) or _cookie(runtime, now)
+    g.desk = Desk(runtime, caller, now, address=client(runtime.settings).address)
+    permission = permission_of(current_app.view_functions[request.endpoint or ""])
+    if permission is None:
+        raise NotAllowed("this view names no permission")
+    if request.method not in SAFE_METHODS and (caller is None or caller.token_id is None):
+        _check_csrf()
+    if permission == PUBLIC:
+        return
+    if caller is None or (permission != HALF and not caller.is_complete):
+        raise NotSignedIn("sign in first")
+    if permission not in {SELF, HALF} and permission not in caller.permissions:
+        raise NotAllowed(f"this needs the permission {permission}")
+
+
+def desk() -> Desk:
+    """The desk of this request."""
+    return cast("Desk", g.desk)
+
+
+def client(settings: Settings) -> Client:
+    address = web.caller_address(settings.service.trusted_proxies)
+    return Client(address, request.headers.get("User-Agent", ""))
+
+
+def lifetimes(settings: Settings) -> Lifetimes:
+    return Lifetimes(
+        idle=timedelta(seconds=settings.admin.session_idle_s),
+        total=timedelta(seconds=settings.admin.session_max_age_s),
+    )
+
+
+def remember(secret: str) -> None:
+    """Put a new session into the cookie; nothing of an older one is kept."""
+    session.clear()
+    session[COOKIE_SECRET] = secret
+
+
+def _check_csrf() -> None:
+    try:
+        csrf.protect()
+    except CSRFError as error:
+        raise Forged(
+            "the form is too old or did not come from this page: load the page again"
+        ) from error
+
+
+def _bearer(runtime: Runtime, now: datetime) -> Caller | None:
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        return None
+    with runtime.db.read() as read:
+        found = api_tokens.find_usable(read, text.strip(), keys=runtime.keys, now=now)
+    if found is None:
+        raise NotSignedIn("this API token is unknown, expired or revoked")
+    token, owner = found
+    if api_tokens.is_use_due(token, now):
+        _write_use(runtime, token.id, now)
+    held = api_tokens.rights(token, owner)
+    return Caller(
+        operator_id=owner.id,
+        name=owner.name,
+        role=owner.role,
+        permissions=held.permissions,
+        link_ids=held.link_ids,
+        token_id=token.id,
+        locale=owner.locale,
+    )
+
+
+def _cookie(runtime: Runtime, now: datetime) -> Caller | None:
+    secret = session.get(COOKIE_SECRET)
+    if not isinstance(secret, str):
+        return None
+    with runtime.db.read() as read:
+        found = signin.resume(
+            read, secret, keys=runtime.keys, lifetimes=lifetimes(runtime.settings), now=now
+        )
+    if found is None:
+        session.clear()
+        return None
+    operator, row = found
+    if signin.is_seen_due(row, now):
+        _write_seen(runtime, row.id, now)
+    return _caller(runtime.settings, operator, row)
+
+
+def _caller(settings: Settings, operator: Operator, row: OperatorSession) -> Caller:
+    must_enrol = (
+        settings.admin.second_factor == "required"
+        and row.method == "password"
+        and operator.totp_confirmed_at is None
+    )
+    return Caller(
+        operator_id=operator.id,
+        name=operator.name,
+        role=operator.role,
+        permissions=permissions_of(operator.role, link_ids=operator.link_ids),
+        link_ids=None if operator.link_ids is None else frozenset(operator.link_ids),
+        session_id=row.id,
+        locale=operator.locale,
+        is_complete=row.is_complete,
+        must_change_password=operator.must_change_password and row.method == "password",
+        must_enrol=must_enrol,
+    )
+
+
+def _write_seen(runtime: Runtime, session_id: int, now: datetime) -> None:
+    """Best effort: who may work does not depend on it."""
+    try:
+        with runtime.db.begin() as write:
+            row = write.get(OperatorSession, session_id)
+            if row is not None:
+                row.last_seen_at = now
+    except ServiceError:
+        return
+
+
+def _write_use(runtime: Runtime, token_id: int, now: datetime) -> None:
+    address = client(runtime.settings).address
+    try:
+        with runtime.db.begin() as write:
+            token = operator_store.get_token(write, token_id)
+            token.last_used_at, token.last_used_address = now, address[:64]
+    except ServiceError:
+        return

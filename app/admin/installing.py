@@ -1,0 +1,68 @@
+"""Put the admin into the application."""
+
+from flask import Blueprint, Flask, g
+
+from app.admin import access, documents, navigation, wording
+from app.admin.api import plans as api_plans
+from app.admin.api import section as api
+from app.admin.api.section import Section
+from app.admin.pages import account, overview, plans
+from app.admin.pages import section as pages
+from app.pagekit import installing as pagekit
+from app.pagekit import languages, security
+from app.runtime import Runtime
+
+API: tuple[Section, ...] = (api_plans.section,)
+"""Every resource of the JSON API."""
+
+PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
+"""Every resource of the console."""
+
+COOKIE = "shareauth_admin"
+
+
+def install(app: Flask, runtime: Runtime) -> None:
+    """Cookies, templates, pages and API."""
+    app.secret_key = runtime.keys.cookie_key
+    app.session_interface = security.SessionCookies(runtime.settings.service.trusted_proxies)
+    app.config.update(
+        SESSION_COOKIE_NAME=COOKIE,
+        SESSION_COOKIE_PATH="/admin",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_CHECK_DEFAULT=False,  # access.guard does, and knows who came with a token
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+    )
+    pagekit.install(app)
+    access.csrf.init_app(app)
+    app.jinja_env.globals.update(
+        may=lambda permission: access.desk().may(permission), **wording.NAMES
+    )
+    for section in API:
+        app.register_blueprint(section.blueprint)
+    app.register_blueprint(documents.blueprint(API))
+    api.nowhere(app)
+    for blueprint in (*PAGES, pages.nowhere()):
+        blueprint.context_processor(_context)
+        app.register_blueprint(blueprint)
+
+
+def _context() -> dict[str, object]:
+    """What every page of the console needs."""
+    desk = g.get("desk")
+    if desk is None:
+        return {
+            "caller": None,
+            "groups": [],
+            "languages": languages.NAMES,
+            "locale": languages.current(),
+        }
+    return {
+        "caller": desk.visitor if desk.visitor and desk.visitor.is_complete else None,
+        "groups": navigation.shown(desk),
+        "languages": languages.NAMES,
+        "locale": languages.current(),
+        "now": desk.now,
+        "currency": desk.settings.billing.currency,
+        "new_key": pages.new_key,
+    }

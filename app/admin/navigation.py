@@ -1,0 +1,45 @@
+"""What the side bar of the console lists, for whom, in which order."""
+
+from dataclasses import dataclass
+
+from app.admin.desk import Desk
+from app.operators.roles import SELF
+from app.pagekit.languages import lazy_gettext as _
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    endpoint: str
+    label: str
+    icon: str
+    """A name of bootstrap-icons."""
+    permission: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    label: str
+    entries: tuple[Entry, ...]
+
+
+GROUPS: tuple[Group, ...] = (
+    Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
+    Group(
+        _("Prices and access"),
+        (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
+    ),
+)
+
+
+def shown(desk: Desk) -> list[Group]:
+    """The groups and entries that this operator may open."""
+    groups = []
+    for group in GROUPS:
+        entries = tuple(
+            entry
+            for entry in group.entries
+            if entry.permission == SELF or desk.may(entry.permission)
+        )
+        if entries:
+            groups.append(Group(group.label, entries))
+    return groups

@@ -1,0 +1,186 @@
+"""Signing in and out, and what operators do to their own account."""
+
+from datetime import UTC, datetime
+
+import segno
+from flask import g, redirect, render_template, request, session, url_for
+from markupsafe import Markup
+
+from app.admin import access
+from app.admin.access import HALF, PUBLIC
+from app.admin.pages import fields
+from app.admin.pages.section import LOCALE, AnyResponse, attempt, done, safe_next, section
+from app.admin.resources import account
+from app.errors import Denied
+from app.i18n import LOCALES
+from app.operators import second_factor as totp
+from app.operators.roles import SELF
+from app.pagekit.languages import gettext as _
+
+blueprint = section("account", "")
+
+
+@blueprint.get("/sign-in")
+@access.allow(PUBLIC)
+def sign_in() -> AnyResponse | str:
+    desk = access.desk()
+    if desk.visitor is not None and desk.visitor.is_complete:
+        return redirect(safe_next(request.args.get("next")))
+    return _sign_in_page()
+
+
+@blueprint.post("/sign-in")
+@access.allow(PUBLIC)
+def do_sign_in() -> AnyResponse | tuple[str, int]:
+    name, password = request.form.get("name", ""), request.form.get("password", "")
+    target = request.form.get("next")
+    try:
+        signed_in = account.sign_in(access.desk(), access.client, name, password)
+    except Denied as refusal:
+        return _sign_in_page(problem=_told(refusal)), refusal.status
+    locale = session.get(LOCALE)
+    access.remember(signed_in.secret)
+    if locale:
+        session[LOCALE] = locale
+    if not signed_in.session.is_complete:
+        return redirect(url_for("account.code", next=target or None), code=303)
+    return redirect(safe_next(target), code=303)
+
+
+@blueprint.get("/sign-in/code")
+@access.allow(HALF)
+def code() -> str:
+    return render_template("account/code.html", next=request.args.get("next", ""))
+
+
+@blueprint.post("/sign-in/code")
+@access.allow(HALF)
+def do_code() -> AnyResponse | tuple[str, int]:
+    target = request.form.get("next")
+    try:
+        signed_in = account.sign_in_with_code(
+            access.desk(), access.client, request.form.get("code", "")
+        )
+    except Denied as refusal:
+        page = render_template("account/code.html", next=target, problem=_told(refusal))
+        return page, refusal.status
+    access.remember(signed_in.secret)
+    return redirect(safe_next(target), code=303)
+
+
+@blueprint.post("/sign-out")
+@access.allow(HALF)
+def sign_out() -> AnyResponse:
+    account.sign_out(access.desk())
+    session.clear()
+    return redirect(url_for("account.sign_in"), code=303)
+
+
+@blueprint.post("/language")
+@access.allow(PUBLIC)
+def language() -> AnyResponse:
+    """Choose the language of the pages, kept in the cookie and in the account."""
+    chosen = request.form.get("locale")
+    if chosen in LOCALES:
+        session[LOCALE] = g.locale = chosen
+        account.set_locale(access.desk(), chosen)
+    return redirect(safe_next(request.form.get("next")), code=303)
+
+
+@blueprint.get("/account")
+@access.allow(SELF)
+def show() -> str:
+    return render_template("account/show.html", account=account.show(access.desk()))
+
+
+@blueprint.get("/account/password")
+@access.allow(SELF)
+def password() -> str:
+    return render_template("account/password.html")
+
+
+@blueprint.post("/account/password")
+@access.allow(SELF)
+def change_password() -> AnyResponse:
+    def work() -> AnyResponse:
+        account.change_password(
+            access.desk(),
+            old=request.form.get("old", ""),
+            new=request.form.get("new", ""),
+            again=request.form.get("again", ""),
+        )
+        return done(_("Your password is changed."), "account.show")
+
+    return attempt(work, password)
+
+
+@blueprint.get("/account/second-factor")
+@access.allow(SELF)
+def second_factor() -> str:
+    shown = account.enrolment(access.desk())
+    picture = None
+    if shown.secret is not None:
+        address = totp.address(shown.secret, access.desk().caller.name)
+        drawn = segno.make(address).svg_inline(scale=5, border=2, svgclass="qr", lineclass=None)
+        picture = Markup(drawn)  # noqa: S704 - an SVG made of squares
+    return render_template("account/second_factor.html", enrolment=shown, picture=picture)
+
+
+@blueprint.post("/account/second-factor/begin")
+@access.allow(SELF)
+def begin_second_factor() -> AnyResponse:
+    account.begin_second_factor(access.desk())
+    return redirect(url_for("account.second_factor"), code=303)
+
+
+@blueprint.post("/account/second-factor/confirm")
+@access.allow(SELF)
+def confirm_second_factor() -> AnyResponse:
+    def work() -> AnyResponse:
+        codes = account.confirm_second_factor(access.desk(), request.form.get("code", ""))
+        return AnyResponse(
+            render_template("account/recovery_codes.html", codes=codes),
+            content_type="text/html; charset=utf-8",
+        )
+
+    return attempt(work, second_factor)
+
+
+@blueprint.post("/account/second-factor/remove")
+@access.allow(SELF)
+def remove_second_factor() -> AnyResponse:
+    def work() -> AnyResponse:
+        account.remove_second_factor(access.desk(), request.form.get("code", ""))
+        return done(_("The second factor is off."), "account.show")
+
+    return attempt(work, second_factor)
+
+
+@blueprint.post("/account/sessions/end")
+@access.allow(SELF)
+def end_sessions() -> AnyResponse:
+    """End one session, or all but this one."""
+    which = fields.optional("session")
+    account.end_sessions(access.desk(), int(which) if which and which.isdigit() else None)
+    return done(_("Signed out there."), "account.show")
+
+
+def _sign_in_page(problem: str | None = None) -> str:
+    settings = access.desk().settings
+    return render_template(
+        "account/sign_in.html",
+        next=request.values.get("next", ""),
+        problem=problem,
+        sso=settings.oidc.label if settings.oidc.issuer_url else None,
+        has_operators=account.has_operators(access.desk()),
+        now=datetime.now(UTC),
+    )
+
+
+def _told(refusal: Denied) -> str:
+    if refusal.code == "sign_in_throttled":
+        minutes = -(-(refusal.retry_after_s or 60) // 60)
+        return _("Too many sign-ins failed lately. Try again in %(minutes)s min.", minutes=minutes)
+    if request.endpoint == "account.do_code":
+        return _("This code is wrong, or it was used already.")
+    return _("The name or the password is wrong.")

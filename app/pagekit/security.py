@@ -1,0 +1,39 @@
+"""What every page tells the browser: a strict content security policy, and to keep nothing."""
+
+from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface
+
+from app import web
+from app.config import Networks
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors {ancestors}"
+)
+
+
+def protect(response: Response, *, frame_ancestors: str = "'none'") -> Response:
+    """Add the headers. Pages are never kept by a browser or a proxy; what is static may be."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = POLICY.format(ancestors=frame_ancestors)
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
+    if frame_ancestors == "'none'":
+        headers["X-Frame-Options"] = "DENY"
+    if not (request.endpoint or "").endswith("static"):
+        headers["Cache-Control"] = "no-store"
+    return response
+
+
+class SessionCookies(SecureCookieSessionInterface):
+    """Signed cookies, marked secure when the page came over TLS, also through a trusted proxy."""
+
+    def __init__(self, trusted_proxies: Networks) -> None:
+        self._trusted_proxies = trusted_proxies
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        del app
+        return web.is_https(self._trusted_proxies)
