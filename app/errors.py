@@ -1,4 +1,4 @@
-"""The five families of errors; domains subclass them, surfaces render them.
+"""The six families of errors; domains subclass them, surfaces render them.
 
 ``code`` is machine-readable and stable, ``message`` is one English sentence for operators that
 says what to do next, ``params`` fills the visitor's translated sentence (``i18n``).
@@ -36,6 +36,27 @@ class Denied(ServiceError):
 
     status = 403
     code = "denied"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        retry_after_s: int | None = None,
+        **params: object,
+    ) -> None:
+        super().__init__(message, code=code, **params)
+        self.retry_after_s = retry_after_s
+
+
+class Forbidden(ServiceError):
+    """Whoever administers the service may not: an operator, or a program with a token of theirs.
+
+    ``retry_after_s`` as for ``Denied``. No visitor is ever told of it.
+    """
+
+    status = 403
+    code = "not_allowed"
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from app import web
 from app.admin.desk import Caller, Desk
 from app.config import Settings
-from app.errors import Denied, ServiceError
+from app.errors import Forbidden, ServiceError
 from app.operators import api_tokens, signin
 from app.operators import store as operator_store
 from app.operators.models import Operator, OperatorSession
@@ -34,21 +34,21 @@ COOKIE_SECRET = "sid"  # noqa: S105 - the name of a field
 csrf = CSRFProtect()
 
 
-class NotSignedIn(Denied):
+class NotSignedIn(Forbidden):
     """Nobody is signed in, or the session has ended."""
 
     status = 401
     code = "not_signed_in"
 
 
-class NotAllowed(Denied):
+class NotAllowed(Forbidden):
     """Their role does not have the permission."""
 
     status = 403
     code = "not_allowed"
 
 
-class Forged(Denied):
+class Forged(Forbidden):
     """The CSRF token is missing, wrong or too old."""
 
     status = 400

@@ -14,12 +14,12 @@ from app.admission.gate import Gate
 from app.audit.journal import Actor
 from app.config import Settings
 from app.db import Database
-from app.errors import Denied, NotFound
+from app.errors import Forbidden, NotFound
 from app.keys import Keys
 from app.runtime import Runtime
 
 
-class WholeHouseOnly(Denied):
+class WholeHouseOnly(Forbidden):
     """Somebody who may see certain links only asks for what is shared by all."""
 
     status = 403

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.audit import journal
 from app.audit.journal import Actor
-from app.errors import Denied
+from app.errors import Forbidden
 from app.keys import Keys
 from app.operators import passwords, second_factor, store
 from app.operators.models import LoginFailure, Operator, OperatorSession
@@ -23,14 +23,14 @@ HALF_SIGNED_IN = timedelta(minutes=10)
 SEEN_EVERY = timedelta(minutes=1)
 
 
-class SignInFailed(Denied):
+class SignInFailed(Forbidden):
     """Name, password or code is wrong; which of them is not said."""
 
     status = 401
     code = "sign_in_failed"
 
 
-class SignInThrottled(Denied):
+class SignInThrottled(Forbidden):
     """Too many sign-ins failed lately."""
 
     status = 429

@@ -21,6 +21,7 @@ SURFACES = (
     "app/cli/",
     "app/server.py",
     "app/factory.py",
+    "app/admin/",
     "app/hooks/",
     "app/ops.py",
     "app/worker.py",

@@ -10,7 +10,7 @@ from datetime import datetime
 from cachetools import TTLCache
 
 from app.admin.desk import Desk
-from app.errors import Denied
+from app.errors import Forbidden
 
 CALLERS_MAX = 10_000
 WINDOW_S = 60
@@ -18,7 +18,7 @@ WINDOW_S = 60
 _lock = threading.Lock()
 
 
-class TooManyCalls(Denied):
+class TooManyCalls(Forbidden):
     """This token or session has used up its minute."""
 
     status = 429

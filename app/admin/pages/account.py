@@ -11,7 +11,7 @@ from app.admin.access import HALF, PUBLIC
 from app.admin.pages import fields
 from app.admin.pages.section import LOCALE, AnyResponse, attempt, done, safe_next, section
 from app.admin.resources import account
-from app.errors import Denied
+from app.errors import Forbidden
 from app.i18n import LOCALES
 from app.operators import second_factor as totp
 from app.operators.roles import SELF
@@ -36,7 +36,7 @@ def do_sign_in() -> AnyResponse | tuple[str, int]:
     target = request.form.get("next")
     try:
         signed_in = account.sign_in(access.desk(), access.client, name, password)
-    except Denied as refusal:
+    except Forbidden as refusal:
         return _sign_in_page(problem=_told(refusal)), refusal.status
     locale = session.get(LOCALE)
     access.remember(signed_in.secret)
@@ -61,7 +61,7 @@ def do_code() -> AnyResponse | tuple[str, int]:
         signed_in = account.sign_in_with_code(
             access.desk(), access.client, request.form.get("code", "")
         )
-    except Denied as refusal:
+    except Forbidden as refusal:
         page = render_template("account/code.html", next=target, problem=_told(refusal))
         return page, refusal.status
     access.remember(signed_in.secret)
@@ -177,7 +177,7 @@ def _sign_in_page(problem: str | None = None) -> str:
     )
 
 
-def _told(refusal: Denied) -> str:
+def _told(refusal: Forbidden) -> str:
     if refusal.code == "sign_in_throttled":
         minutes = -(-(refusal.retry_after_s or 60) // 60)
         return _("Too many sign-ins failed lately. Try again in %(minutes)s min.", minutes=minutes)
