@@ -11,7 +11,7 @@ UV = $(VENV)/uv
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test quick faults lint types imports bench format lock clean
+.PHONY: help run install dev test browser quick faults lint types imports bench format lock clean
 
 help:
 	@echo "make run      install what the service needs, start it (HOST=, PORT=, DATA_DIR=)"
@@ -40,8 +40,20 @@ dev: $(VENV)/.installed-dev
 # of its own. ARGS='-n 0' runs them in one, as a debugger wants it.
 PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-test: dev
+test: dev browser
 	@$(PYTEST) $(ARGS)
+
+# The console is tested in a real browser: the Chromium that is here, else Debian's where it may be
+# installed. Without any, those tests say so and are skipped.
+browser:
+	@for program in chromium chromium-browser google-chrome; do \
+	  command -v $$program >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the tests of the console ..."; \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    chromium fonts-noto-cjk >/dev/null; \
+	else echo "no Chromium here: the tests of the console in a browser are skipped"; fi
 
 quick: dev
 	@$(PYTEST) -m "not slow" $(ARGS)

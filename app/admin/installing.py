@@ -1,15 +1,15 @@
 """Put the admin into the application."""
 
-from flask import Blueprint, Flask, g
+from flask import Blueprint, Flask
 
-from app.admin import access, documents, navigation, wording
+from app.admin import access, documents, wording
 from app.admin.api import plans as api_plans
 from app.admin.api import section as api
 from app.admin.api.section import Section
 from app.admin.pages import account, overview, plans
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
-from app.pagekit import languages, security
+from app.pagekit import security
 from app.runtime import Runtime
 
 API: tuple[Section, ...] = (api_plans.section,)
@@ -43,26 +43,4 @@ def install(app: Flask, runtime: Runtime) -> None:
     app.register_blueprint(documents.blueprint(API))
     api.nowhere(app)
     for blueprint in (*PAGES, pages.nowhere()):
-        blueprint.context_processor(_context)
         app.register_blueprint(blueprint)
-
-
-def _context() -> dict[str, object]:
-    """What every page of the console needs."""
-    desk = g.get("desk")
-    if desk is None:
-        return {
-            "caller": None,
-            "groups": [],
-            "languages": languages.NAMES,
-            "locale": languages.current(),
-        }
-    return {
-        "caller": desk.visitor if desk.visitor and desk.visitor.is_complete else None,
-        "groups": navigation.shown(desk),
-        "languages": languages.NAMES,
-        "locale": languages.current(),
-        "now": desk.now,
-        "currency": desk.settings.billing.currency,
-        "new_key": pages.new_key,
-    }

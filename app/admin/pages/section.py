@@ -1,6 +1,5 @@
 """How pages are declared: blueprints that are guarded, and what goes wrong shown as a page."""
 
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
@@ -23,6 +22,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.admin import access, wording
 from app.admin.access import NotSignedIn
+from app.admin.context import context
 from app.errors import Conflict, Invalid, NotFound, ServiceError
 from app.pagekit import languages, security
 from app.pagekit.languages import gettext as _
@@ -61,6 +61,7 @@ def section(name: str, prefix: str) -> Blueprint:
     blueprint.register_error_handler(ServiceError, _refused)
     blueprint.register_error_handler(HTTPException, _http)
     blueprint.register_error_handler(Exception, _broke)
+    blueprint.context_processor(context)
     blueprint.after_request(security.protect)
     return blueprint
 
@@ -84,11 +85,6 @@ def done(message: str, endpoint: str, **parts: Any) -> AnyResponse:  # noqa: ANN
     return redirect(url_for(endpoint, **parts), code=303)
 
 
-def new_key() -> str:
-    """An idempotency key for a form that moves money: sending it twice moves it once."""
-    return secrets.token_urlsafe(12)
-
-
 def form_key() -> str:
     """The key the form was made with, in the operator's room.
 
@@ -96,7 +92,7 @@ def form_key() -> str:
         Invalid: the form has none.
     """
     key = request.form.get("idempotency_key", "")
-    if not 1 <= len(key) <= 60:  # noqa: PLR2004 - what new_key makes, and some room
+    if not 1 <= len(key) <= 60:  # noqa: PLR2004 - what context.new_key makes, and some room
         raise Invalid(_("The form is incomplete: open the page again."))
     return f"form:{access.desk().caller.operator_id}:{key}"
 

@@ -1,0 +1,46 @@
+"""Every page in both languages, in the browser: complete, quiet, and fit for everybody."""
+
+import pytest
+from app.config import Settings
+from app.factory import create_app
+from app.runtime import Runtime
+
+from conftest import Console, violations
+
+NOT_TO_BE_OPENED = {"documents.viewer_static", "documents.openapi_json"}
+NOT_OURS = {"documents.viewer"}
+"""The viewer of the API document: it is another project's page."""
+
+
+def plain_pages(folder):
+    """The paths of the console's pages that need no id."""
+    runtime = Runtime.build(Settings.model_validate({"service": {"data_dir": folder}}))
+    app = create_app(runtime.settings, runtime)
+    paths = {
+        rule.rule: rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/admin")
+        and not rule.endpoint.startswith("api_")
+        and not rule.arguments
+        and "GET" in rule.methods
+        and rule.endpoint not in NOT_TO_BE_OPENED
+    }
+    runtime.close()
+    return paths
+
+
+@pytest.mark.parametrize(("locale", "colours"), [("en", "light"), ("zh", "dark")])
+def test_every_page_is_complete_and_accessible(console: Console, tmp_path, locale, colours):
+    page = console.open("owner", locale=locale, color_scheme=colours)
+    wrong: list[str] = []
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("requestfailed", lambda request: wrong.append(f"not loaded: {request.url}"))
+    for path, endpoint in sorted(plain_pages(tmp_path).items()):
+        answer = page.goto(path)
+        assert answer.status == 200, path
+        assert page.title().endswith("shareauth"), path
+        assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-CN"}[locale]
+        assert wrong == [], path
+        if endpoint not in NOT_OURS:
+            assert violations(page) == [], path
+            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), path
