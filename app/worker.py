@@ -38,6 +38,8 @@ from app.unfinished import store as unfinished_store
 TICK_S = 1.0
 STATEMENT_TIMEOUT_S = 30.0
 """Nobody waits for a job's statement."""
+POOL_SIZE_MIN = 2
+"""And as many more in a rush."""
 FINDINGS_MAX = 1000
 """Enough to know that something is very wrong; `shareauth ledger verify` shows them all."""
 RECENT = timedelta(hours=1)
@@ -248,7 +250,7 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    runtime = Runtime.build(settings, statement_timeout_s=STATEMENT_TIMEOUT_S)
+    runtime = Runtime.build(_with_room(settings), statement_timeout_s=STATEMENT_TIMEOUT_S)
     lead = leadership(runtime.db)
     rota = Rota(runtime, lead)
     runner = Runner(runtime, clock=lambda: datetime.now(UTC))
@@ -263,6 +265,13 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
         runner.stop()
         runtime.close()
         log.info("worker_stopped")
+
+
+def _with_room(settings: Settings) -> Settings:
+    """With connections enough for leadership, periodic jobs, a background job and its pulse."""
+    pool_size = max(POOL_SIZE_MIN, settings.database.pool_size)
+    database = settings.database.model_copy(update={"pool_size": pool_size})
+    return settings.model_copy(update={"database": database})
 
 
 def _run(job: Job, runtime: Runtime, now: datetime) -> None:

@@ -13,10 +13,11 @@ from app.cli.output import amount as decimal
 from app.cli.output import card, iso, local, table
 from app.cli.people import find_user, subject_argument
 from app.cli.session import Desk, validated, with_desk
-from app.codes import commands, store
+from app.codes import commands, notation, store
 from app.codes.commands import BatchSpec
 from app.codes.models import CodeBatch
-from app.errors import Conflict
+from app.codes.store import ListedCode
+from app.errors import Conflict, NotFound
 from app.funding import redeem as redemption
 from app.funding.redeem import Ask
 
@@ -108,15 +109,42 @@ def list_(desk: Desk) -> Report:
 
 @codes.command("show", example="shareauth codes show spring-2026")
 @_name_argument
+@click.option("--after", type=int, default=0, metavar="N", help="Codes after this number.")
 @with_desk
-def show(desk: Desk, name: str) -> Report:
-    """Show one batch and how much of it is redeemed; no code is shown."""
+def show(desk: Desk, name: str, *, after: int) -> Report:
+    """Show one batch and who redeemed its codes, a hundred at a time; no code is shown."""
     with desk.db.read() as session:
         batch = store.get_batch(session, name)
         redeemed = store.count_redeemed(session, batch.id)
-    return Report(
-        _described(batch, redeemed=redeemed), [card(_shown(desk, batch, redeemed=redeemed))]
-    )
+        used = store.list_codes(session, batch.id, is_redeemed=True, after_serial=after)
+    data = {**_described(batch, redeemed=redeemed), "codes": [_described_code(c) for c in used]}
+    zone = desk.settings.zone
+    rows = [[c.serial, c.subject, local(c.redeemed_at, zone), c.transaction_id] for c in used]
+    headings = ["no>", "redeemed by", "at", "transaction>"]
+    shown = table(headings, rows, empty="None is redeemed yet." if after == 0 else "No more.")
+    return Report(data, [card(_shown(desk, batch, redeemed=redeemed)), "", shown])
+
+
+@codes.command("find", example="shareauth codes find ABCD-EFGH-JKMN-PQRS-T")
+@click.argument("code", required=False, help="As on the card; asked for when it is left out.")
+@with_desk
+def find(desk: Desk, code: str | None) -> Report:
+    """Say which code of which batch it is, and who has redeemed it; for whoever asks about it."""
+    digest = desk.keys.code_digest(notation.parse(code or click.prompt("Code", err=True)))
+    with desk.db.read() as session:
+        found = store.find_code(session, digest)
+    if found is None:
+        raise NotFound("no code reads like this", code="code_unknown")
+    one, batch = found.code, found.batch
+    data = {"batch": batch.name, "status": batch.status, **_described_code(one)}
+    shown = {
+        "code": f"{one.serial} of {batch.name}",
+        "batch is": _status(desk, batch),
+        "redeemed by": one.subject or "nobody",
+        "at": local(one.redeemed_at, desk.settings.zone),
+        "transaction": one.transaction_id,
+    }
+    return Report(data, [card(shown)])
 
 
 @codes.command("print", example="shareauth codes print spring-2026 --out spring-2026.txt")
@@ -248,6 +276,15 @@ def _described(batch: CodeBatch, *, redeemed: int) -> dict[str, Any]:
         "printable_until": iso(batch.printable_until),
         "created_at": iso(batch.created_at),
         "created_by": batch.created_by,
+    }
+
+
+def _described_code(code: ListedCode) -> dict[str, Any]:
+    return {
+        "serial": code.serial,
+        "redeemed_by": code.subject,
+        "redeemed_at": iso(code.redeemed_at),
+        "transaction": code.transaction_id,
     }
 
 

@@ -25,9 +25,33 @@ class CountedBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedCode:
+    """One code without its text, and who redeemed it; None until somebody does."""
+
+    id: int
+    serial: int
+    redeemed_at: datetime | None
+    user_id: int | None
+    subject: str | None
+    transaction_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class FoundCode:
-    code: RedemptionCode
+    code: ListedCode
     batch: CodeBatch
+
+
+_users = sa.table("users", sa.column("id", sa.BigInteger), sa.column("subject", sa.Text))
+"""Only subjects, for lists: users belong to another domain."""
+_LISTED = sa.select(
+    RedemptionCode.id,
+    RedemptionCode.serial,
+    RedemptionCode.redeemed_at,
+    RedemptionCode.redeemed_by,
+    _users.c.subject,
+    RedemptionCode.transaction_id,
+).outerjoin(_users, _users.c.id == RedemptionCode.redeemed_by)
 
 
 def insert_codes(session: Session, rows: list[dict[str, object]]) -> None:
@@ -90,15 +114,23 @@ def count_redeemed(session: Session, batch_id: int) -> int:
 
 
 def list_codes(
-    session: Session, batch_id: int, *, after_serial: int = 0, limit: int = 100
-) -> Sequence[RedemptionCode]:
-    """Codes of the batch by serial, those after ``after_serial``."""
-    return session.scalars(
-        sa.select(RedemptionCode)
-        .where(RedemptionCode.batch_id == batch_id, RedemptionCode.serial > after_serial)
+    session: Session,
+    batch_id: int,
+    *,
+    is_redeemed: bool | None = None,
+    after_serial: int = 0,
+    limit: int = 100,
+) -> list[ListedCode]:
+    """Codes of the batch by serial, those after ``after_serial``; None lists both kinds."""
+    statement = (
+        _LISTED.where(RedemptionCode.batch_id == batch_id, RedemptionCode.serial > after_serial)
         .order_by(RedemptionCode.serial)
         .limit(limit)
-    ).all()
+    )
+    if is_redeemed is not None:
+        unused = RedemptionCode.redeemed_at.is_(None)
+        statement = statement.where(sa.not_(unused) if is_redeemed else unused)
+    return [ListedCode(*row) for row in session.execute(statement)]
 
 
 def list_sealed(session: Session, batch_id: int) -> list[tuple[int, str]]:
@@ -128,11 +160,11 @@ def drop_sealed(session: Session, batch_id: int) -> None:
 def find_code(session: Session, digest: str) -> FoundCode | None:
     """The code of that digest and its batch, not locked."""
     row = session.execute(
-        sa.select(RedemptionCode, CodeBatch)
+        _LISTED.add_columns(CodeBatch)
         .join(CodeBatch, CodeBatch.id == RedemptionCode.batch_id)
         .where(RedemptionCode.digest == digest)
     ).one_or_none()
-    return None if row is None else FoundCode(row[0], row[1])
+    return None if row is None else FoundCode(ListedCode(*row[:-1]), row[-1])
 
 
 def lock_code(session: Session, digest: str) -> RedemptionCode | None:

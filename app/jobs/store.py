@@ -71,6 +71,7 @@ def list_page(
     *,
     state: str | None = None,
     kind: str | None = None,
+    asked_by: str | None = None,
     before_id: int | None = None,
     limit: int = 100,
 ) -> Sequence[BackgroundJob]:
@@ -80,6 +81,8 @@ def list_page(
         statement = statement.where(BackgroundJob.state == state)
     if kind is not None:
         statement = statement.where(BackgroundJob.kind == kind)
+    if asked_by is not None:
+        statement = statement.where(BackgroundJob.asked_by == asked_by)
     if before_id is not None:
         statement = statement.where(BackgroundJob.id < before_id)
     return session.scalars(statement).all()

@@ -3,6 +3,7 @@
 import stat
 
 import pytest
+from app.codes import notation
 
 CREATE = ("codes", "create", "spring", "--amount", "20", "--count", "3")
 
@@ -25,7 +26,14 @@ def test_a_batch_from_its_making_to_the_wallet(shell, batch):
     assert (done["balance"], done["serial"], done["is_replay"]) == ("20", 1, False)
     assert "Redeemed before" in shell.text("codes", "redeem", "alice", first)
     assert len(texts(shell)) == 2
-    assert shell.json("codes", "show", "spring")["redeemed"] == 1
+    shown = shell.json("codes", "show", "spring")
+    assert (shown["redeemed"], [one["redeemed_by"] for one in shown["codes"]]) == (1, ["alice"])
+    assert "alice" in shell.text("codes", "show", "spring")
+    assert shell.json("codes", "show", "spring", "--after", 1)["codes"] == []
+    found = shell.json("codes", "find", first.lower())
+    assert (found["batch"], found["serial"], found["redeemed_by"]) == ("spring", 1, "alice")
+    assert "nobody" in shell.text("codes", "find", texts(shell)[0])
+    assert shell.error("codes", "find", notation.new_code())["code"] == "code_unknown"
     (listed,) = shell.json("codes", "list")["batches"]
     assert (listed["name"], listed["redeemed"]) == ("spring", 1)
     assert "spring" in shell.text("codes", "list")
