@@ -15,10 +15,15 @@ from app import handover, worker
 from app.audit.journal import Actor
 from app.background.handlers import enqueue
 from app.background.rerate import KIND, Parameters
+from app.codes import commands as code_commands
+from app.codes import store as code_store
+from app.codes.commands import BatchSpec
 from app.config import Settings
 from app.db import Database
 from app.funding import changes
 from app.funding.changes import Change
+from app.jobs import commands as job_commands
+from app.jobs import store as job_store
 from app.ledger.models import Account
 from app.links import commands
 from app.links.commands import LinkSpec
@@ -305,6 +310,23 @@ def test_unfinished_turns_are_counted_by_what_became_of_them(monkeypatch, now):
     assert [value(outcome) for outcome in outcomes] == [
         b + n for b, n in zip(before, (3, 2, 1), strict=True)
     ]
+
+
+def test_what_ended_long_ago_and_codes_nobody_printed_are_forgotten(db, now, keys):
+    spec = BatchSpec(name="x", amount=1, currency="CNY", count=1)
+    with db.begin() as session:
+        batch = code_commands.create(session, spec, keys=keys, actor=Actor("a", "cli"), now=now)
+        job = job_commands.enqueue(
+            session, job_commands.JobSpec("x", {}), actor=Actor("a", "cli"), now=now
+        )
+        job_commands.cancel(session, job.id, actor=Actor("a", "cli"), now=now)
+    for days, left in ((29, (1, 1)), (31, (0, 1)), (91, (0, 0))):
+        runtime, later = SimpleNamespace(db=db), now + timedelta(days=days)
+        worker.forget_code_texts(runtime, later)
+        worker.prune_background_jobs(runtime, later)
+        with db.read() as session:
+            texts = code_store.list_sealed(session, batch.id)
+            assert (len(texts), len(job_store.list_page(session))) == left
 
 
 def test_partitions_are_made_before_they_are_needed(db, now):

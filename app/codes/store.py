@@ -42,6 +42,12 @@ class FoundCode:
     batch: CodeBatch
 
 
+@dataclass(frozen=True, slots=True)
+class LockedCode:
+    code: RedemptionCode
+    batch: CodeBatch
+
+
 _users = sa.table("users", sa.column("id", sa.BigInteger), sa.column("subject", sa.Text))
 """Only subjects, for lists: users belong to another domain."""
 _LISTED = sa.select(
@@ -167,14 +173,25 @@ def find_code(session: Session, digest: str) -> FoundCode | None:
     return None if row is None else FoundCode(ListedCode(*row[:-1]), row[-1])
 
 
-def lock_code(session: Session, digest: str) -> RedemptionCode | None:
-    """The code of that digest as it is now, locked until this transaction ends."""
-    return session.scalar(
+def lock_code(session: Session, digest: str) -> LockedCode | None:
+    """The code of that digest as it is now, locked until this transaction ends.
+
+    Its batch is held against changes before, in the order of whoever changes a batch and then its
+    codes: else the two could deadlock.
+    """
+    batch_id = session.scalar(
+        sa.select(RedemptionCode.batch_id).where(RedemptionCode.digest == digest)
+    )
+    if batch_id is None:
+        return None
+    batch = lock_batch(session, batch_id, for_change=False)
+    code = session.scalars(
         sa.select(RedemptionCode)
         .where(RedemptionCode.digest == digest)
         .with_for_update()
         .execution_options(populate_existing=True)
-    )
+    ).one()
+    return LockedCode(code, batch)
 
 
 def count_redeemed_by(session: Session, batch_id: int, user_id: int) -> int:

@@ -121,12 +121,11 @@ def _redeem(
     except IntegrityError as error:
         raise NotFound("there is no such user", code="user_not_found") from error
     throttle.check(attempts, now)
-    # Locked in one order by all: the user's attempts, the code, its batch, the wallet.
-    code = store.lock_code(session, digest)
-    if code is None or code.redeemed_by not in {None, ask.user_id}:
+    found = store.lock_code(session, digest)
+    if found is None or found.code.redeemed_by not in {None, ask.user_id}:
         throttle.count_failure(attempts, now)
         return None
-    batch = store.lock_batch(session, code.batch_id, for_change=False)
+    code, batch = found.code, found.batch
     if code.transaction_id is not None:
         return _again(session, ask, code, batch)
     _check(session, ask, batch, now)

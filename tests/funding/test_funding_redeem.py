@@ -180,6 +180,26 @@ def test_many_threads_on_one_code_make_one_transaction(counter, db):
     assert counter.verified().ok
 
 
+def test_a_batch_is_cancelled_while_its_codes_are_redeemed(counter):
+    batch, codes = counter.batch(count=8)
+
+    def attempt(number):
+        if number == 4:
+            return counter.change("cancel", batch)
+        try:
+            return counter.redeem(codes[number], user=number).serial
+        except ServiceError as refused:
+            return refused.code
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(attempt, range(8)))
+    assert {one for one in said if isinstance(one, str)} <= {"code_cancelled"}
+    assert counter.refused(codes[4]) == "code_cancelled"
+    assert counter.verified().sums["redemptions"] == -20 * NANO * sum(
+        isinstance(one, int) for one in said
+    )
+
+
 def test_one_user_gets_no_more_than_the_limit_by_hurrying(counter):
     _, codes = counter.batch(count=8, per_user_max=2)
 
