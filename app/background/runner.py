@@ -6,7 +6,6 @@ Every worker process has one runner. Who takes which job is settled in the datab
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
@@ -60,9 +59,11 @@ class Runner:
             DatabaseAway: nobody can say whether there is one.
         """
         with self._runtime.db.read() as session:
-            if not store.has_next(session, self._clock()):
+            if not store.has_next(session, self._clock(), self._handlers):
                 return False
-        lease = self._runtime.db.run(lambda session: leases.take(session, self._clock()))
+        lease = self._runtime.db.run(
+            lambda session: leases.take(session, self._clock(), self._handlers)
+        )
         if lease is None:
             return False
         self._do(lease)
@@ -95,7 +96,7 @@ class Runner:
     def _attempt(self, lease: Lease, task: Task) -> tuple[str, Callable[[Session], None] | None]:
         """What came of it, and how to say so in the job's row."""
         try:
-            result = self._handle(lease, task)
+            result = self._handlers[lease.kind].run(self._runtime, task)
         except (Cancelled, Interrupted, Unavailable) as reason:
             return self._leaving(lease, reason)
         except LeaseLost:
@@ -121,12 +122,6 @@ class Runner:
         return "postponed", lambda session: leases.give_back(
             session, lease, self._clock(), counts=True
         )
-
-    def _handle(self, lease: Lease, task: Task) -> dict[str, Any]:
-        handler = self._handlers.get(lease.kind)
-        if handler is None:  # while one version replaces another, the other's worker takes it
-            raise Unavailable(f"this worker knows no jobs of the kind {lease.kind}")
-        return handler.run(self._runtime, task)
 
     def _failing(self, lease: Lease, code: str, message: str) -> Callable[[Session], None]:
         return lambda session: leases.fail(

@@ -6,6 +6,7 @@ a runner that was only slow, or cut off, can do no step after somebody else has 
 """
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -52,12 +53,14 @@ class Progress:
     saved: dict[str, Any] = field(default_factory=dict)
 
 
-def take(session: Session, now: datetime) -> Lease | None:
+def take(session: Session, now: datetime, kinds: Collection[str]) -> Lease | None:
     """The next job, for this caller alone until ``LEASE`` has passed; None when there is none.
 
+    Only of ``kinds``, which the caller knows how to do: while one version of the service replaces
+    another, the new one's jobs wait for its workers.
     A job that was begun ``ATTEMPTS_MAX`` times without getting ahead is given up on the way.
     """
-    while (job := store.lock_next(session, now)) is not None:
+    while (job := store.lock_next(session, now, kinds)) is not None:
         if job.cancel_asked_at is not None:  # of a runner that died before it noticed
             _end(session, job, CANCELLED, now)
         elif job.attempts >= ATTEMPTS_MAX:

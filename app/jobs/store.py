@@ -1,6 +1,6 @@
 """Every SQL statement on background jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -40,17 +40,15 @@ def lock(session: Session, job_id: int) -> BackgroundJob | None:
     )
 
 
-def lock_next(session: Session, now: datetime) -> BackgroundJob | None:
-    """The oldest job that waits for a runner or has lost its own; locked.
+def lock_next(session: Session, now: datetime, kinds: Collection[str]) -> BackgroundJob | None:
+    """The oldest job of these kinds that waits for a runner or has lost its own; locked.
 
     On PostgreSQL jobs that others are just taking are passed by; on SQLite this transaction is the
     only writer anyway.
     """
-    waits = sa.and_(BackgroundJob.state == "queued", BackgroundJob.due_at <= now)
-    lost = sa.and_(BackgroundJob.state == "running", BackgroundJob.leased_until < now)
     return session.scalar(
         sa.select(BackgroundJob)
-        .where(sa.or_(waits, lost))
+        .where(_is_free(now, kinds))
         .order_by(BackgroundJob.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -58,11 +56,9 @@ def lock_next(session: Session, now: datetime) -> BackgroundJob | None:
     )
 
 
-def has_next(session: Session, now: datetime) -> bool:
+def has_next(session: Session, now: datetime, kinds: Collection[str]) -> bool:
     """Whether ``lock_next`` may find one; for readers, who hold nobody up."""
-    waits = sa.and_(BackgroundJob.state == "queued", BackgroundJob.due_at <= now)
-    lost = sa.and_(BackgroundJob.state == "running", BackgroundJob.leased_until < now)
-    found = sa.select(BackgroundJob.id).where(sa.or_(waits, lost)).limit(1)
+    found = sa.select(BackgroundJob.id).where(_is_free(now, kinds)).limit(1)
     return session.scalar(found) is not None
 
 
@@ -96,3 +92,9 @@ def prune(session: Session, *, finished_before: datetime) -> int:
         )
     )
     return int(getattr(result, "rowcount", 0))
+
+
+def _is_free(now: datetime, kinds: Collection[str]) -> sa.ColumnElement[bool]:
+    waits = sa.and_(BackgroundJob.state == "queued", BackgroundJob.due_at <= now)
+    lost = sa.and_(BackgroundJob.state == "running", BackgroundJob.leased_until < now)
+    return sa.and_(BackgroundJob.kind.in_(sorted(kinds)), sa.or_(waits, lost))

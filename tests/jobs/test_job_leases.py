@@ -21,7 +21,7 @@ def ask(db, now, kind="count"):
 
 
 def take(db, now):
-    return db.run(lambda session: leases.take(session, now))
+    return db.run(lambda session: leases.take(session, now, {"count"}))
 
 
 def job(db, job_id):
