@@ -115,6 +115,10 @@ MESSAGES: dict[str, dict[Locale, str]] = {
         "zh": "余额不足（当前 {balance}），请充值后再提问。",
         "en": "Your balance ({balance}) is used up. Please top up before asking again.",
     },
+    "code_attempts": {
+        "zh": "您输入的兑换码多次无效，请等待 {wait} 后再试。",
+        "en": "Too many of the codes you entered are not valid. Please try again in {wait}.",
+    },
     # what was wrong with the request, or with us
     "request_malformed": {
         "zh": "请求内容无法识别，请稍后再试。",

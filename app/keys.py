@@ -31,6 +31,7 @@ class Keys:
         self._fernet = Fernet(base64.urlsafe_b64encode(self._derive("seal")))
         self._token_key = self._derive("token digest")
         self._link_key = self._derive("link key digest")
+        self._code_key = self._derive("redemption code digest")
         self._uid_key = self._derive("uid")
         self.cookie_key = self._derive("cookies").hex()
         """Signs the cookies of the pages."""
@@ -41,6 +42,10 @@ class Keys:
 
     def link_key_digest(self, key: str) -> str:
         return _hmac(self._link_key, key)
+
+    def code_digest(self, code: str) -> str:
+        """What stands for a redemption code, in its canonical form, in tables: 64 hex digits."""
+        return _hmac(self._code_key, code)
 
     def uid(self, issuer: str, subject: str) -> str:
         """``u_`` and 26 letters and digits: within FastGPT's rule whatever the subject contains.

@@ -1,6 +1,8 @@
 """Every table of the service, for migrations and the check that compares them with the models."""
 
 import app.audit.models
+import app.codes.models
+import app.jobs.models
 import app.ledger.models
 import app.links.models
 import app.metering.models
@@ -8,6 +10,7 @@ import app.operators.models
 import app.plans.models
 import app.pricing.models
 import app.revision
+import app.saved_views.models
 import app.tokens.models
 import app.unfinished.models
 import app.users.models  # noqa: F401 - imported for their tables

@@ -1,6 +1,7 @@
 """The periodic jobs, and the loop that runs them: most in one process at a time.
 
-Jobs may be run again at any moment: after a crash, or by the next leader.
+Jobs may be run again at any moment: after a crash, or by the next leader. Beside them, in a thread
+of every such process, ``background`` does the work that somebody asked for.
 """
 
 import itertools
@@ -17,7 +18,11 @@ from types import FrameType
 import structlog
 
 from app.archives import partitions
+from app.audit.journal import Actor
+from app.background.runner import Runner
+from app.codes import commands as code_commands
 from app.config import Settings
+from app.jobs import store as job_store
 from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
 from app.metering import store as metering_store
@@ -33,6 +38,8 @@ from app.unfinished import store as unfinished_store
 TICK_S = 1.0
 STATEMENT_TIMEOUT_S = 30.0
 """Nobody waits for a job's statement."""
+POOL_SIZE_MIN = 2
+"""And as many more in a rush."""
 FINDINGS_MAX = 1000
 """Enough to know that something is very wrong; `shareauth ledger verify` shows them all."""
 RECENT = timedelta(hours=1)
@@ -43,6 +50,9 @@ SESSIONS_KEPT = timedelta(days=7)
 """A finish may come long after its session has expired, and is billed by it."""
 UNFINISHED_KEPT = timedelta(days=400)
 """A year's report can be made when the year is over."""
+BACKGROUND_JOBS_KEPT = timedelta(days=90)
+"""What they did stands in the audit journal; this is only how it went."""
+ACTOR = Actor("worker", "worker")
 
 log = structlog.get_logger(__name__)
 
@@ -152,6 +162,22 @@ def prune_unfinished(runtime: Runtime, now: datetime) -> None:
         log.info("unfinished_turns_pruned", count=pruned)
 
 
+def prune_background_jobs(runtime: Runtime, now: datetime) -> None:
+    """Forget background jobs that ended long ago."""
+    with runtime.db.begin() as session:
+        pruned = job_store.prune(session, finished_before=now - BACKGROUND_JOBS_KEPT)
+    if pruned:
+        log.info("background_jobs_pruned", count=pruned)
+
+
+def forget_code_texts(runtime: Runtime, now: datetime) -> None:
+    """Drop the sealed text of redemption codes that nobody printed in time."""
+    with runtime.db.begin() as session:
+        batches = code_commands.forget_overdue_texts(session, actor=ACTOR, now=now)
+    if batches:
+        log.info("code_texts_forgotten", batches=batches)
+
+
 def drain_spool(runtime: Runtime, now: datetime) -> None:
     """Settle finishes that wait on this machine's disk, and say how many do."""
     try:
@@ -179,6 +205,8 @@ JOBS = (
     Job("prune_unfinished", every(timedelta(hours=1)), prune_unfinished),
     Job("prune_sessions", every(timedelta(hours=1)), prune_sessions),
     Job("prune_quarantine", every(timedelta(hours=1)), prune_quarantine),
+    Job("prune_background_jobs", every(timedelta(hours=1)), prune_background_jobs),
+    Job("forget_code_texts", every(timedelta(hours=1)), forget_code_texts),
     Job("prepare_partitions", every(timedelta(hours=1)), prepare_partitions),
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),
@@ -222,9 +250,11 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    runtime = Runtime.build(settings, statement_timeout_s=STATEMENT_TIMEOUT_S)
+    runtime = Runtime.build(_with_room(settings), statement_timeout_s=STATEMENT_TIMEOUT_S)
     lead = leadership(runtime.db)
     rota = Rota(runtime, lead)
+    runner = Runner(runtime, clock=lambda: datetime.now(UTC))
+    runner.start()
     log.info("worker_started")
     try:
         while not stopping and parent_pid in (None, os.getppid()):
@@ -232,8 +262,16 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
             time.sleep(TICK_S)
     finally:
         lead.close()
+        runner.stop()
         runtime.close()
         log.info("worker_stopped")
+
+
+def _with_room(settings: Settings) -> Settings:
+    """With connections enough for leadership, periodic jobs, a background job and its pulse."""
+    pool_size = max(POOL_SIZE_MIN, settings.database.pool_size)
+    database = settings.database.model_copy(update={"pool_size": pool_size})
+    return settings.model_copy(update={"database": database})
 
 
 def _run(job: Job, runtime: Runtime, now: datetime) -> None:

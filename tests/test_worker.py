@@ -1,25 +1,35 @@
 """Periodic jobs: when they are due, who runs them, and what they do."""
 
+import hashlib
 import os
 import pickle
 import signal
 import subprocess
 import sys
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 from app import handover, worker
 from app.audit.journal import Actor
+from app.background.handlers import enqueue
+from app.background.rerate import KIND, Parameters
+from app.codes import commands as code_commands
+from app.codes import store as code_store
+from app.codes.commands import BatchSpec
 from app.config import Settings
+from app.db import Database
 from app.funding import changes
 from app.funding.changes import Change
+from app.jobs import commands as job_commands
+from app.jobs import store as job_store
 from app.ledger.models import Account
 from app.links import commands
 from app.links.commands import LinkSpec
 from app.metering.lines import store as lines_store
 from app.metering.models import QuarantinedFinish
+from app.rerating.preview import DIGEST_LENGTH
 from app.spool.census import Status
 from app.spool.record import Record
 from app.spool.spool import Spool
@@ -240,11 +250,28 @@ def _start_worker(data_dir, *arguments):
     )
 
 
+def _ask_for_nothing(data_dir):
+    """A re-rating of books without answers; the job's number."""
+    db = Database(f"sqlite:///{data_dir / 'shareauth.sqlite3'}")
+    since, until = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    nothing = hashlib.sha256(b"").hexdigest()[:DIGEST_LENGTH]
+    asked = Parameters(since=since, until=until, price="in-force", reason="nothing", expect=nothing)
+    with db.begin() as session:
+        job_id = enqueue(session, KIND, asked, actor=Actor("alice", "cli"), now=since).id
+    db.close()
+    return job_id
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_worker_stops_on_a_signal(tmp_path, sqlite_template, number):
     (tmp_path / "shareauth.sqlite3").write_bytes(sqlite_template.read_bytes())
+    job_id = _ask_for_nothing(tmp_path)
     process = _start_worker(tmp_path)
-    assert "worker_started" in process.stderr.readline()
+    assert any("worker_started" in line for line in process.stderr)
+    # Work that somebody asked for is done beside the periodic jobs.
+    left = next(line for line in process.stderr if "background_job_left" in line)
+    assert "done" in left
+    assert str(job_id) in left
     process.send_signal(number)
     _, told = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -283,6 +310,23 @@ def test_unfinished_turns_are_counted_by_what_became_of_them(monkeypatch, now):
     assert [value(outcome) for outcome in outcomes] == [
         b + n for b, n in zip(before, (3, 2, 1), strict=True)
     ]
+
+
+def test_what_ended_long_ago_and_codes_nobody_printed_are_forgotten(db, now, keys):
+    spec = BatchSpec(name="x", amount=1, currency="CNY", count=1)
+    with db.begin() as session:
+        batch = code_commands.create(session, spec, keys=keys, actor=Actor("a", "cli"), now=now)
+        job = job_commands.enqueue(
+            session, job_commands.JobSpec("x", {}), actor=Actor("a", "cli"), now=now
+        )
+        job_commands.cancel(session, job.id, actor=Actor("a", "cli"), now=now)
+    for days, left in ((29, (1, 1)), (31, (0, 1)), (91, (0, 0))):
+        runtime, later = SimpleNamespace(db=db), now + timedelta(days=days)
+        worker.forget_code_texts(runtime, later)
+        worker.prune_background_jobs(runtime, later)
+        with db.read() as session:
+            texts = code_store.list_sealed(session, batch.id)
+            assert (len(texts), len(job_store.list_page(session))) == left
 
 
 def test_partitions_are_made_before_they_are_needed(db, now):

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from app.background import handlers
+from app.background.rerate import KIND, Parameters
 from app.cli.frame import Group, Report, wants_json
 from app.cli.inputs import ClockTime, PriceTarget, by_clock
 from app.cli.links import find_link
@@ -109,6 +111,11 @@ def preview_(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the options 
 @click.option(
     "--allow-negative", is_flag=True, help="Even if a wallet's balance falls below zero by it."
 )
+@click.option(
+    "--in-background",
+    is_flag=True,
+    help="Leave the booking to a worker process: `shareauth jobs show` says how far it is.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_desk
 def apply_(
@@ -117,6 +124,7 @@ def apply_(
     reason: str,
     expect: str | None,
     allow_negative: bool,
+    in_background: bool,
     yes: bool,
     **typed: Any,  # noqa: ANN401 - the options above
 ) -> Report:
@@ -136,12 +144,36 @@ def apply_(
     if not yes:
         show([*_shown(desk, found), ""])
         click.confirm("Book these adjustments?", abort=True, err=True)
+    if in_background:
+        return _enqueued(desk, found, asked, reason=reason, allow_negative=allow_negative)
     order = Order(run=found.digest, currency=desk.settings.billing.currency, reason=reason)
     done: list[Booked] = []
     for booked in booking.apply(desk.db, found, order, actor=desk.actor, now=desk.now):
         desk.gate.set_balance(booked.user_id, booked.balance, booked.version)
         done.append(booked)
     return _applied(desk, asked, found, done)
+
+
+def _enqueued(
+    desk: Desk, found: Preview, asked: _Asked, *, reason: str, allow_negative: bool
+) -> Report:
+    selection = found.quest.selection
+    parameters = Parameters(
+        since=selection.since,
+        until=selection.until,
+        link_id=selection.link_id,
+        user_id=selection.user_id,
+        price=asked.price,
+        reason=reason,
+        expect=found.digest,
+        allow_negative=allow_negative,
+    )
+    with desk.db.begin() as session:
+        job = handlers.enqueue(
+            session, KIND, parameters, actor=desk.actor, now=desk.now, reason=reason
+        )
+    said = f"Job {job.id} books what the preview {found.digest} says: shareauth jobs show {job.id}"
+    return Report({**_data(desk, asked, found), "job": job.id}, [said])
 
 
 def _find(desk: Desk, asked: _Asked, *, run: str | None) -> Preview:

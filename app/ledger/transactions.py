@@ -8,16 +8,17 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from app.errors import Conflict, Invalid
-from app.ledger import reratings
+from app.ledger import redemptions, reratings
 from app.money import NANO_MAX
 
-Kind = Literal["charge", "top_up", "adjustment", "refund", "reversal"]
-House = Literal["revenue", "funding", "adjustments"]
+Kind = Literal["charge", "top_up", "redemption", "adjustment", "refund", "reversal"]
+House = Literal["revenue", "funding", "redemptions", "adjustments"]
 
 HOUSE_ACCOUNTS: tuple[House, ...] = get_args(House)
 COUNTER_ACCOUNT: dict[Kind, House] = {
     "charge": "revenue",
     "top_up": "funding",
+    "redemption": "redemptions",
     "adjustment": "adjustments",
     "refund": "revenue",
 }
@@ -122,6 +123,7 @@ def check(entry: Entry) -> None:
         _check_text("reason", entry.reason or "", REASON_LENGTH_MAX)
     _check_json(entry.details)
     _check_rerating(entry)
+    _check_redemption(entry)
     if len(canonical_json(entry.details)) > DETAILS_BYTES_MAX:
         raise EntryInvalid(f"details are longer than {DETAILS_BYTES_MAX} bytes of JSON")
 
@@ -177,7 +179,7 @@ def _check_amount(entry: Entry) -> None:
         raise EntryInvalid("the amount is more than the ledger can hold")
     if entry.kind == "charge" and entry.amount > 0:
         raise EntryInvalid("a charge never raises a balance: use a refund")
-    if entry.kind in {"top_up", "refund"} and entry.amount <= 0:
+    if entry.kind in {"top_up", "redemption", "refund"} and entry.amount <= 0:
         raise EntryInvalid(f"the amount of a {entry.kind} is greater than zero")
     # A re-rating may leave the charge as it is and change only how much of the usage was free.
     if entry.kind == "adjustment" and entry.amount == 0 and reratings.DETAIL not in entry.details:
@@ -208,6 +210,18 @@ def _check_rerating(entry: Entry) -> None:
         raise EntryInvalid("its key is not that of a re-rating of its event")
     if entry.amount != rerating.amount:
         raise EntryInvalid("the amount is not the charge before less the charge after")
+
+
+def _check_redemption(entry: Entry) -> None:
+    said = redemptions.find(entry.details)
+    is_key = entry.idempotency_key.startswith(redemptions.PREFIX)
+    if entry.kind == "redemption":
+        if said is None:
+            raise EntryInvalid("its details do not say which code was redeemed")
+        if entry.idempotency_key != redemptions.key(said.code_id):
+            raise EntryInvalid("its key is not that of the code it redeems")
+    elif is_key or redemptions.DETAIL in entry.details:
+        raise EntryInvalid(f"keys that begin with {redemptions.PREFIX} are of redeemed codes")
 
 
 def _check_text(what: str, text: str, length_max: int) -> None:

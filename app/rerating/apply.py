@@ -4,7 +4,7 @@ A page of one user's answers is one transaction, with its audit row. Whatever en
 the same run again books what is missing and nothing twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -62,6 +62,10 @@ class Booked:
     last_event: int
 
 
+Alongside = Callable[[Session, Booked], None]
+"""What else is written in the transaction of a page, such as how far the run is."""
+
+
 def check(found: Preview, *, expect: str | None, allow_negative: bool) -> None:
     """Refuse to book what nobody looked at, or what nobody has leave for.
 
@@ -84,9 +88,18 @@ def check(found: Preview, *, expect: str | None, allow_negative: bool) -> None:
 
 
 def apply(
-    db: Database, found: Preview, order: Order, *, actor: Actor, now: datetime
+    db: Database,
+    found: Preview,
+    order: Order,
+    *,
+    actor: Actor,
+    now: datetime,
+    alongside: Alongside | None = None,
 ) -> Iterator[Booked]:
     """Book the differences, user by user, and say so after each transaction.
+
+    ``alongside`` is called in each page's transaction, also where nothing was booked; what it
+    raises undoes the page and ends the run. It may be called again for a page that lost a race.
 
     Each answer is priced once more with its wallet locked: what was reversed or booked since the
     preview is not booked again. Answers that came since are left out.
@@ -98,18 +111,23 @@ def apply(
     quest = replace(found.quest, run=None)
     for user in found.users:
         for month in user.open_months:
-            yield from _apply_month(db, quest, month, order, actor=actor, now=now)
+
+            def book(session: Session, after: int, month: Month = month) -> Booked | None:
+                booked = _book_page(session, quest, month, after, order, actor=actor, now=now)
+                if booked is not None and alongside is not None:
+                    alongside(session, booked)
+                return booked
+
+            yield from _apply_month(db, book)
 
 
-def _apply_month(
-    db: Database, quest: Quest, month: Month, order: Order, *, actor: Actor, now: datetime
-) -> Iterator[Booked]:
+def _apply_month(db: Database, book: Callable[[Session, int], Booked | None]) -> Iterator[Booked]:
     after: int | None = 0
     while after is not None:
         start = after
 
         def work(session: Session, start: int = start) -> Booked | None:
-            return _book_page(session, quest, month, start, order, actor=actor, now=now)
+            return book(session, start)
 
         booked = db.run(work)
         after = None if booked is None else booked.last_event

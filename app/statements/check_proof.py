@@ -46,6 +46,7 @@ for event in map(json.loads, (root / "events.jsonl").open("rb")):
 for at in map(json.loads, (root / "accounts.jsonl").open("rb")):
     state = chains.pop(at["name"], (0, totals[at["name"]], "0" * 64))  # the house: a sum
     require(state == (at["version"], at["balance"], at["head_hash"]), f"account {at['name']}")
+    require(":" in at["name"] or at["name"] in manifest["totals"], f"account {at['name']}")
     heads.update(f"{at['name']} {state[0]} {state[2]}\n".encode() if ":" in at["name"] else b"")
     totals.update(accounts=1)
 require(not any(n % 2**256 for n in archives.values()), "answers whose lines lie in archives")

@@ -20,6 +20,7 @@ from app.money import format_nano
 from app.pricing import store as pricing_store
 from app.pricing.standing import standing_price
 from app.statements import store
+from app.statements.redemptions import checking as redemptions
 from app.statements.shelf import Shelf
 from app.statements.store import DaySums, EventFacts
 
@@ -33,6 +34,7 @@ CODES = (
     "charge_without_event",
     "rerating_without_event",
     "rerating_differs",
+    *redemptions.CODES,
     "rollup_differs",
 )
 """Of every finding there is."""
@@ -42,8 +44,8 @@ CODES = (
 class Verification:
     """The findings, and what was looked at.
 
-    ``sums`` are nano-units: the balances of ``wallets``, ``revenue``, ``funding`` and
-    ``adjustments`` (together zero), and the ``points`` and ``charged`` of all events.
+    ``sums`` are nano-units: the balances of ``wallets``, ``revenue``, ``funding``, ``redemptions``
+    and ``adjustments`` (together zero), and the ``points`` and ``charged`` of all events.
 
     ``is_truncated``: there are more findings than were asked for.
     """
@@ -97,6 +99,7 @@ def verify(
             _verify_events(session, seen, Shelf.load(session), zone=zone, since=since),
             _verify_charges(session, since=since, limit=findings_max),
             _verify_reratings(session, since=since),
+            redemptions.verify(session, since=since),
         )
         findings = list(itertools.islice(found, findings_max))
         is_truncated = next(found, None) is not None

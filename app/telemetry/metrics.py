@@ -45,7 +45,9 @@ UNFINISHED_TURNS = Counter(
     ["outcome"],
 )
 JOB_RUNS = Counter(
-    "shareauth_job_runs_total", "Runs of periodic jobs, by job and outcome.", ["job", "outcome"]
+    "shareauth_job_runs_total",
+    "Runs of periodic and background jobs, by job and outcome.",
+    ["job", "outcome"],
 )
 FINDINGS = Gauge(
     "shareauth_findings",

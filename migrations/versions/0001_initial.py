@@ -375,7 +375,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("sequence > 0", name=op.f("ck_ledger_transactions_sequence")),
         sa.CheckConstraint(
-            "(kind = 'charge' AND amount <= 0) OR (kind IN ('top_up', 'refund') AND amount > 0) "
+            "(kind = 'charge' AND amount <= 0) "
+            "OR (kind IN ('top_up', 'redemption', 'refund') AND amount > 0) "
             "OR kind IN ('adjustment', 'reversal')",
             name=op.f("ck_ledger_transactions_kind"),
         ),
@@ -401,29 +402,10 @@ def upgrade() -> None:
         unique=False,
     )
     _create_usage_lines()
-    op.create_table(
-        "ledger_postings",
-        sa.Column("transaction_id", ROW_ID, nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("account_id", ROW_ID, nullable=False),
-        sa.Column("amount", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account_id"], ["ledger_accounts.id"], name=op.f("fk_ledger_postings_account_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["transaction_id"],
-            ["ledger_transactions.id"],
-            name=op.f("fk_ledger_postings_transaction_id"),
-        ),
-        sa.CheckConstraint("position >= 0", name=op.f("ck_ledger_postings_position")),
-        sa.PrimaryKeyConstraint("transaction_id", "position", name=op.f("pk_ledger_postings")),
-    )
+    _create_postings()
+    _create_codes_views_and_jobs()
     op.execute("INSERT INTO config_revision (id, number) VALUES (1, 1)")
-    if op.get_bind().dialect.name == "sqlite":
-        _guard_sqlite()
-    else:
-        _guard_postgresql()
-        _partition_by_month()
+    _guard()
 
 
 def _create_audit() -> None:
@@ -542,6 +524,7 @@ def downgrade() -> None:
         for table in [*APPEND_ONLY, ACCOUNTS]:
             op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
             op.execute(f"DROP TRIGGER {table}_no_truncate ON {table}")
+    _drop_codes_views_and_jobs()
     op.drop_table("ledger_postings")
     _drop_usage_lines()
     if is_postgresql:
@@ -580,6 +563,193 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_entries_object_type_object_id"), table_name="audit_entries")
     op.drop_index(op.f("ix_audit_entries_at"), table_name="audit_entries")
     op.drop_table("audit_entries")
+
+
+def _create_postings() -> None:
+    op.create_table(
+        "ledger_postings",
+        sa.Column("transaction_id", ROW_ID, nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("account_id", ROW_ID, nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["ledger_accounts.id"], name=op.f("fk_ledger_postings_account_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"],
+            ["ledger_transactions.id"],
+            name=op.f("fk_ledger_postings_transaction_id"),
+        ),
+        sa.CheckConstraint("position >= 0", name=op.f("ck_ledger_postings_position")),
+        sa.PrimaryKeyConstraint("transaction_id", "position", name=op.f("pk_ledger_postings")),
+    )
+
+
+def _create_codes_views_and_jobs() -> None:
+    _create_codes()
+    _create_saved_views()
+    _create_jobs()
+
+
+def _drop_codes_views_and_jobs() -> None:
+    op.drop_index(op.f("ix_jobs_state"), table_name="jobs")
+    op.drop_table("jobs")
+    op.drop_index(op.f("ix_saved_views_page"), table_name="saved_views")
+    op.drop_table("saved_views")
+    _drop_codes()
+
+
+def _create_codes() -> None:
+    op.create_table(
+        "code_batches",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=12), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("expires_at", TIME, nullable=True),
+        sa.Column("per_user_max", sa.Integer(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("created_by", sa.String(length=200), nullable=False),
+        sa.Column("printable_until", TIME, nullable=True),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_code_batches_amount")),
+        sa.CheckConstraint("count > 0", name=op.f("ck_code_batches_count")),
+        sa.CheckConstraint("per_user_max > 0", name=op.f("ck_code_batches_per_user_max")),
+        sa.CheckConstraint(
+            "status IN ('active', 'paused', 'cancelled')", name=op.f("ck_code_batches_status")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_code_batches")),
+        sa.UniqueConstraint("name", name=op.f("uq_code_batches_name")),
+    )
+    op.create_index(
+        op.f("ix_code_batches_printable_until"), "code_batches", ["printable_until"], unique=False
+    )
+    op.create_table(
+        "redemption_codes",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("batch_id", ROW_ID, nullable=False),
+        sa.Column("serial", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("sealed_code", sa.Text(), nullable=True),
+        sa.Column("redeemed_by", ROW_ID, nullable=True),
+        sa.Column("redeemed_at", TIME, nullable=True),
+        sa.Column("transaction_id", ROW_ID, nullable=True),
+        sa.CheckConstraint(
+            "(redeemed_at IS NULL) = (redeemed_by IS NULL) "
+            "AND (redeemed_at IS NULL) = (transaction_id IS NULL)",
+            name=op.f("ck_redemption_codes_redeemed"),
+        ),
+        sa.CheckConstraint(
+            "redeemed_at IS NULL OR sealed_code IS NULL",
+            name=op.f("ck_redemption_codes_sealed_code"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["batch_id"], ["code_batches.id"], name=op.f("fk_redemption_codes_batch_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["redeemed_by"], ["users.id"], name=op.f("fk_redemption_codes_redeemed_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"],
+            ["ledger_transactions.id"],
+            name=op.f("fk_redemption_codes_transaction_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_redemption_codes")),
+        sa.UniqueConstraint("batch_id", "serial", name=op.f("uq_redemption_codes_batch_id_serial")),
+        sa.UniqueConstraint("digest", name=op.f("uq_redemption_codes_digest")),
+        sa.UniqueConstraint("transaction_id", name=op.f("uq_redemption_codes_transaction_id")),
+    )
+    op.create_index(
+        op.f("ix_redemption_codes_redeemed_by_batch_id"),
+        "redemption_codes",
+        ["redeemed_by", "batch_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_redemption_codes_redeemed_at"), "redemption_codes", ["redeemed_at"], unique=False
+    )
+    op.create_table(
+        "code_attempts",
+        sa.Column("user_id", ROW_ID, autoincrement=False, nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("window_began_at", TIME, nullable=False),
+        sa.CheckConstraint("failures >= 0", name=op.f("ck_code_attempts_failures")),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_code_attempts_user_id")),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_code_attempts")),
+    )
+
+
+def _drop_codes() -> None:
+    op.drop_table("code_attempts")
+    op.drop_index(op.f("ix_redemption_codes_redeemed_at"), table_name="redemption_codes")
+    op.drop_index(op.f("ix_redemption_codes_redeemed_by_batch_id"), table_name="redemption_codes")
+    op.drop_table("redemption_codes")
+    op.drop_index(op.f("ix_code_batches_printable_until"), table_name="code_batches")
+    op.drop_table("code_batches")
+
+
+def _create_saved_views() -> None:
+    op.create_table(
+        "saved_views",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("operator_id", ROW_ID, nullable=True),
+        sa.Column("operator_name", sa.String(length=200), nullable=False),
+        sa.Column("page", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("is_shared", sa.Boolean(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("changed_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_views")),
+        sa.UniqueConstraint(
+            "operator_name", "page", "name", name=op.f("uq_saved_views_operator_name_page_name")
+        ),
+    )
+    op.create_index(op.f("ix_saved_views_page"), "saved_views", ["page"], unique=False)
+
+
+def _create_jobs() -> None:
+    op.create_table(
+        "jobs",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("parameters", JSON, nullable=False),
+        sa.Column("operator_id", ROW_ID, nullable=True),
+        sa.Column("asked_by", sa.String(length=200), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("total", sa.BigInteger(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=True),
+        sa.Column("saved", JSON, nullable=True),
+        sa.Column("result", JSON, nullable=True),
+        sa.Column("error_code", sa.String(length=80), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("runner", sa.String(length=64), nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("due_at", TIME, nullable=False),
+        sa.Column("started_at", TIME, nullable=True),
+        sa.Column("heartbeat_at", TIME, nullable=True),
+        sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("cancel_asked_at", TIME, nullable=True),
+        sa.Column("finished_at", TIME, nullable=True),
+        sa.CheckConstraint(
+            "state IN ('queued', 'running', 'done', 'failed', 'cancelled')",
+            name=op.f("ck_jobs_state"),
+        ),
+        sa.CheckConstraint(
+            "(state = 'running') = (runner IS NOT NULL) "
+            "AND (state = 'running') = (leased_until IS NOT NULL)",
+            name=op.f("ck_jobs_runner"),
+        ),
+        sa.CheckConstraint(
+            "(state IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)",
+            name=op.f("ck_jobs_finished_at"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+    )
+    op.create_index(op.f("ix_jobs_state"), "jobs", ["state"], unique=False)
 
 
 def _create_unfinished_turns() -> None:
@@ -694,6 +864,14 @@ def _drop_unfinished_turns() -> None:
     op.drop_index(op.f("ix_unfinished_turns_link_id_asked_at"), table_name="unfinished_turns")
     op.drop_index(op.f("ix_unfinished_turns_asked_at"), table_name="unfinished_turns")
     op.drop_table("unfinished_turns")
+
+
+def _guard() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        _guard_sqlite()
+    else:
+        _guard_postgresql()
+        _partition_by_month()
 
 
 def _guard_sqlite() -> None:

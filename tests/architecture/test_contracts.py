@@ -25,6 +25,8 @@ PURE_MODULES = [
     "app/ledger/transactions.py",
     "app/ledger/chain.py",
     "app/ledger/reratings.py",
+    "app/ledger/redemptions.py",
+    "app/codes/notation.py",
     "app/admission/periods.py",
     "app/turns/fingerprint.py",
     "app/spool/frames.py",

@@ -28,6 +28,13 @@ RERATED = {
 }
 
 
+REDEEMED = {
+    "kind": "redemption",
+    "idempotency_key": "redeem:7",
+    "details": {"redemption": {"code": 7, "batch": 1}},
+}
+
+
 def entry(kind: str = "top_up", **changes) -> Entry:
     values = {
         "kind": kind,
@@ -44,13 +51,29 @@ def entry(kind: str = "top_up", **changes) -> Entry:
 
 @pytest.mark.parametrize("kind", [*COUNTER_ACCOUNT, "reversal"])
 def test_every_kind_may_be_posted(kind):
-    check(entry(kind))
+    check(entry(**(REDEEMED if kind == "redemption" else {"kind": kind})))
 
 
 def test_a_rerating_may_be_posted_and_be_zero_when_only_the_free_part_changes():
     check(entry(**RERATED))
     free = replace(RERATING, after=Price(2, 5, 0))
     check(entry(**RERATED | {"amount": 0, "details": free.details()}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"details": {}}, "which code"),
+        ({"details": {"redemption": {"code": "7", "batch": 1}}}, "which code"),
+        ({"idempotency_key": "redeem:8"}, "not that of the code"),
+        ({"amount": 0}, "greater than zero"),
+        ({"kind": "top_up", "counter_account": "funding"}, "of redeemed codes"),
+        ({"kind": "top_up", "counter_account": "funding", "details": {}}, "of redeemed codes"),
+    ],
+)
+def test_a_redemption_names_its_code_and_nothing_else_does(changes, says):
+    with pytest.raises(EntryInvalid, match=says):
+        check(entry(**REDEEMED | changes))
 
 
 def test_a_rerating_reads_back_as_it_was_written():

@@ -16,16 +16,20 @@ from pathlib import Path
 
 import pytest
 from app.audit.journal import Actor
+from app.codes import commands as code_commands
+from app.codes.commands import BatchSpec
 from app.db import Database
 from app.errors import Conflict, Unavailable
 from app.funding import changes
 from app.funding.changes import Change, Reversal
+from app.funding.redeem import Ask, redeem
+from app.keys import Keys
 from app.statements import bundle, proof, verification
 from app.turns.settle import settle_turns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from books import NANO
+from books import NANO, make_users
 from moments import NOW
 from turn_builders import RULES, Stage
 
@@ -44,8 +48,16 @@ FILES = {
 JSON_LINES = ("transactions.jsonl", "events.jsonl", "accounts.jsonl")
 
 
+def redeem_one(db: Database, user_id: int) -> None:
+    keys, spec = Keys("k" * 32), BatchSpec(name="spring", amount=3 * NANO, currency="CNY", count=1)
+    with db.begin() as session:
+        batch = code_commands.create(session, spec, keys=keys, actor=ACTOR, now=NOW)
+        (code,) = code_commands.load_printable(session, batch, keys=keys, actor=ACTOR, now=NOW)
+    redeem(db, Ask(user_id, code.text, "CNY"), keys=keys, actor=ACTOR, now=NOW)
+
+
 def make_books(db: Database) -> Stage:
-    """Three users: topped up, charged by finishes, refunded, adjusted and reversed."""
+    """Three users: topped up, charged by finishes, refunded, adjusted, reversed, with a code."""
     stage = Stage(db, NOW)
     first, second, _ = stage.user_ids
     for number, user_id in enumerate((first, second)):
@@ -58,6 +70,7 @@ def make_books(db: Database) -> Stage:
         with db.begin() as session:
             settle_turns(session, [turn], RULES)
     changes.refund(db, Change(first, 5, "CNY", "sorry", "r1"), actor=ACTOR, now=NOW)
+    redeem_one(db, second)
     minus = Change(second, -7, "CNY", "counted twice", "a1")
     changes.adjust(db, minus, actor=ACTOR, now=NOW)
     changes.reverse(db, Reversal(1, "bounced", "undo", allow_negative=True), actor=ACTOR, now=NOW)
@@ -151,9 +164,9 @@ def test_totals_and_heads_are_those_of_verify(db, tmp_path):
     assert found.ok, found.findings
     assert manifest["heads"] == found.heads
     assert {name: manifest["totals"][name] for name in found.sums} == dict(found.sums)
-    kinds = ("charge", "top_up", "refund", "adjustment", "reversal")
-    assert sum(manifest["totals"][kind] for kind in kinds) == found.transactions == 11
-    assert manifest["position"]["transaction"] == 11
+    kinds = ("charge", "top_up", "redemption", "refund", "adjustment", "reversal")
+    assert sum(manifest["totals"][kind] for kind in kinds) == found.transactions == 12
+    assert manifest["position"]["transaction"] == 12
     assert (manifest["totals"]["events"], manifest["totals"]["lines"]) == (6, 6)
 
 
@@ -198,6 +211,19 @@ def test_any_flipped_byte_of_any_file_is_found(proven, copies, data):
     text[at] ^= data.draw(st.integers(1, 255))
     path.write_bytes(text)
     assert wrong(place) is not None
+
+
+def test_an_account_of_the_house_that_nothing_moved_keeps_its_name(db, tmp_path):
+    with db.begin() as session:
+        (user_id,) = make_users(session, NOW)
+    changes.top_up(db, Change(user_id, NANO, "CNY", "paid", "k"), actor=ACTOR, now=NOW)
+    place = tmp_path / "proof"
+    export(db, place)
+    assert wrong(place) is None
+    accounts = place / "accounts.jsonl"
+    accounts.write_text(accounts.read_text().replace('"redemptions"', '"elsewhere"'))
+    reseal(place)
+    assert wrong(place) == "wrong: account elsewhere"
 
 
 UNBOUND = {"received_at", "price_version", "link", "input_tokens", "output_tokens"} | {
