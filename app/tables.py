@@ -7,6 +7,7 @@ import app.metering.models
 import app.plans.models
 import app.pricing.models
 import app.revision
+import app.sightings.models
 import app.tokens.models
 import app.unfinished.models
 import app.users.models  # noqa: F401 - imported for their tables

@@ -24,6 +24,7 @@ COMMANDS = [
     Later("ledger", "app.cli.ledger:ledger", "Wallets: top up, statements, verification."),
     Later("archives", "app.cli.archives:archives", "Usage lines of old months, as Parquet files."),
     Later("quarantine", "app.cli.quarantine:quarantine", "Finishes that could not be recorded."),
+    Later("refusals", "app.cli.refusals:refusals", "Why visitors were refused, and who."),
     Later("turns", "app.cli.turns:turns", "Questions whose finish never came."),
     Later("spool", "app.cli.spool:spool", "Finishes that wait for the database on the disk."),
     Later("audit", "app.cli.audit:audit", "Who changed what, when and why."),
