@@ -195,7 +195,7 @@ def diagnose(
     first call; ``show_time`` says how times read.
     """
     clinic = _Clinic(calls, now, show_time)
-    found = [*clinic.findings(), *_elsewhere(clinic, strays, show_time)]
+    found = [*clinic.findings(), *([] if calls else _elsewhere(strays, show_time))]
     if not any(ADVICE[one.code].level == "problem" for one in found) and clinic.all_hooks_work():
         found.append(clinic.told("working", clinic.newest()))
     order = list(ADVICE)
@@ -231,9 +231,6 @@ class _Clinic:
 
     def all_hooks_work(self) -> bool:
         return {"init", "start", "finish"} <= set(self._ok)
-
-    def is_unused(self) -> bool:
-        return not self._ok
 
     def told(self, code: str, seen: SeenCalls, **more: object) -> Diagnosed:
         """A finding about these calls."""
@@ -302,10 +299,10 @@ def _wrong_with(seen: SeenCalls) -> str | None:
 
 
 def _elsewhere(
-    clinic: _Clinic, strays: Sequence[StrayCalls], show_time: Callable[[datetime], str]
+    strays: Sequence[StrayCalls], show_time: Callable[[datetime], str]
 ) -> Iterator[Diagnosed]:
-    """Calls that may have been meant for a link which nobody has reached yet."""
-    if not strays or not clinic.is_unused():
+    """Calls that may have been meant for a link which nobody has called yet."""
+    if not strays:
         return
     stray = max(strays, key=lambda stray: stray.last_at)
     params = {
