@@ -18,7 +18,16 @@ FINISH_OVERDUE = timedelta(minutes=15)
 """An answer may take long: only then is its finish missed."""
 FINISH_STOPPED = timedelta(days=1)
 SILENT_AFTER = timedelta(days=3)
-UNKEPT = frozenset({"unavailable", "database_away", "database_busy", "not_recorded"})
+FAILURES = frozenset(
+    {
+        "unavailable",
+        "database_away",
+        "database_busy",
+        "issuer_away",
+        "not_recorded",
+        "internal_error",
+    }
+)
 TOKEN_CODES = frozenset(
     {"token_missing", "token_rejected", "token_wrong_link", "guests_refused", "user_unknown"}
 )
@@ -40,8 +49,8 @@ ADVICE: Mapping[str, Advice] = {
         "problem",
         "FastGPT has never called this link.",
         "Paste the link's root URL into the identity verification field of the share link in "
-        "FastGPT, save it there, and open the link once. FastGPT never calls loopback addresses, "
-        "and private ones only with CHECK_INTERNAL_IP=true.",
+        "FastGPT, save it there, and open the link once. The community edition calls nothing, "
+        "none calls loopback addresses, and private ones only with CHECK_INTERNAL_IP=true.",
     ),
     "called_elsewhere": Advice(
         "problem",
@@ -97,8 +106,9 @@ ADVICE: Mapping[str, Advice] = {
     "finish_never_seen": Advice(
         "problem",
         "FastGPT calls init and start but finish was never seen: nothing is charged.",
-        "finish is sent after the answer, and is the largest: raise the proxy's body limit above "
-        "32 MB, and look into FastGPT's log for its error. Chat-platform channels send none.",
+        "Only the commercial edition sends it, after the answer, and channels of chat platforms "
+        "never do. It is the largest call: raise the proxy's body limit above 32 MB, and look "
+        "into FastGPT's log for its error.",
     ),
     "finish_stopped": Advice(
         "problem",
@@ -287,7 +297,7 @@ def _wrong_with(seen: SeenCalls) -> str | None:
     """The finding behind a refusal that is no visitor's own matter."""
     if seen.code == "hook_unknown":
         return "hook_folder_twice" if has_hook_folder_twice(seen.called or "") else "hook_unknown"
-    if seen.code in UNKEPT or seen.code == "internal_error":
+    if seen.code in FAILURES:
         return "service_failing"
     return {
         "method_not_allowed": "not_post",

@@ -259,8 +259,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_tokens_digest")),
     )
     op.create_index(op.f("ix_tokens_user_id"), "tokens", ["user_id"], unique=False)
-    _create_sightings()
-    _create_unfinished_turns()
+    _create_what_was_seen()
     op.create_table(
         "usage_days",
         sa.Column("user_id", ROW_ID, nullable=False),
@@ -491,6 +490,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_entries_object_type_object_id"), table_name="audit_entries")
     op.drop_index(op.f("ix_audit_entries_at"), table_name="audit_entries")
     op.drop_table("audit_entries")
+
+
+def _create_what_was_seen() -> None:
+    _create_sightings()
+    _create_unfinished_turns()
 
 
 def _create_sightings() -> None:

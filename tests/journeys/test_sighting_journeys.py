@@ -75,9 +75,7 @@ def test_suspended_visitor_is_named(embedded_service):
     desk = service.desk()
     with desk.change() as session:
         user = user_store.get_by_subject(session, subject, issuer_name=None)
-        user_commands.set_status(
-            session, user, "suspended", reason="t", actor=ACTOR, now=desk.now
-        )
+        user_commands.set_suspended(session, user, suspended=True, actor=ACTOR, now=desk.now)
     desk.close()
     refusal = find(service, link.init(token))
     assert (refusal["code"], refusal["subject"]) == ("user_suspended", subject)
