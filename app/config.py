@@ -154,6 +154,8 @@ class Hooks(Section):
     """While Redis is away: how long a worker may answer from memory before it asks the database."""
     quarantine_days: int = Field(default=90, ge=1)
     """How long finishes that could not be read are kept."""
+    refusals_days: int = Field(default=90, ge=1)
+    """How long it can be found why a call was refused."""
 
 
 class SpoolSettings(Section):

@@ -292,12 +292,25 @@ def upsert_adding(
     *,
     key: list[str],
     add: list[str],
+    newest: str | None = None,
+    follow: list[str] | None = None,
 ) -> None:
-    """Insert each row, or add its ``add`` columns to those of the row with the same ``key``."""
+    """Insert each row, or add its ``add`` columns to those of the row with the same ``key``.
+
+    Of the two, the row whose ``newest`` column is greater gives its ``follow`` columns; where it
+    says nothing (NULL) the stored value stays.
+    """
     session.flush()
     if rows:
-        dialect = session.get_bind().dialect.name
-        execute_rows(session, _adding(table, dialect, tuple(key), tuple(add)), rows)
+        statement = _adding(
+            table,
+            session.get_bind().dialect.name,
+            tuple(key),
+            tuple(add),
+            newest=newest,
+            follow=tuple(follow or ()),
+        )
+        execute_rows(session, statement, rows)
 
 
 # Statements are built once per table: building one costs as much as running it.
@@ -309,11 +322,24 @@ def _ignoring(table: type[Base], dialect: str) -> Any:  # noqa: ANN401 - the two
 
 
 @functools.cache
-def _adding(table: type[Base], dialect: str, key: tuple[str, ...], add: tuple[str, ...]) -> Any:  # noqa: ANN401 - the two dialects' inserts share no type
+def _adding(
+    table: type[Base],
+    dialect: str,
+    key: tuple[str, ...],
+    add: tuple[str, ...],
+    *,
+    newest: str | None,
+    follow: tuple[str, ...],
+) -> Any:  # noqa: ANN401 - the two dialects' inserts share no type
     statement = _INSERT[dialect](table.__table__)
-    columns = table.__table__.c
-    added = {name: columns[name] + statement.excluded[name] for name in add}
-    return statement.on_conflict_do_update(index_elements=key, set_=added)
+    columns, new = table.__table__.c, statement.excluded
+    changed = {name: columns[name] + new[name] for name in add}
+    if newest is not None:
+        is_newer = new[newest] >= columns[newest]
+        for name in (newest, *follow):
+            kept = sa.func.coalesce(new[name], columns[name])
+            changed[name] = sa.case((is_newer, kept), else_=columns[name])
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
 
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}

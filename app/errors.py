@@ -4,6 +4,20 @@
 says what to do next, ``params`` fills the visitor's translated sentence (``i18n``).
 """
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom an error concerns, as far as it was known when it was raised."""
+
+    user_id: int | None
+    """None for somebody who has no row."""
+    uid: str
+    issuer: str
+    subject: str | None
+    """None where the subject itself opens links: a guest's id, a chat platform's."""
+
 
 class ServiceError(Exception):
     """Anything the service says no to, or cannot do."""
@@ -12,6 +26,8 @@ class ServiceError(Exception):
     code = "internal_error"
     locale: str | None = None
     """The language of whoever is told, where it is known better than by the link."""
+    person: Person | None = None
+    """Who was being answered, for operators; FastGPT is never told."""
 
     def __init__(self, message: str, *, code: str | None = None, **params: object) -> None:
         super().__init__(message)

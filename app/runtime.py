@@ -25,6 +25,7 @@ from app.turns.endurance import Endurance
 from app.turns.finish import Accepted, Finishes
 from app.turns.freshness import Freshness
 from app.turns.identify import Directory
+from app.turns.lookout import Lookout
 from app.turns.price_shelf import PriceShelf
 from app.turns.safekeeping import Safekeeping
 from app.turns.settle import FinishRules
@@ -46,6 +47,7 @@ class Runtime:
     finishes: Finishes
     spool: Spool
     drain: Drain
+    lookout: Lookout
     messages: Mapping[str, Mapping[str, str]]
     """The operator's own sentences for every link: ``{code: {locale: text}}``."""
 
@@ -106,6 +108,7 @@ class Runtime:
             finishes=finishes,
             spool=spool,
             drain=Drain(spool=spool, finishes=finishes, on_settled=_count_settled),
+            lookout=Lookout(db=db, on_dropped=_count_dropped),
             messages=_checked_messages(settings),
         )
 
@@ -120,6 +123,7 @@ class Runtime:
         return self.gate.announce(number)
 
     def close(self) -> None:
+        self.lookout.close()
         self.gate.close()
         self.spool.close()
         self.db.close()
@@ -196,3 +200,7 @@ def _count_settled(accepted: Accepted) -> None:
 
 def _count_lost() -> None:
     metrics.SPOOL_EVENTS.labels("lost").inc()
+
+
+def _count_dropped(reason: str, count: int) -> None:
+    metrics.SIGHTINGS_DROPPED.labels(reason).inc(count)

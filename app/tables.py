@@ -11,6 +11,7 @@ import app.plans.models
 import app.pricing.models
 import app.revision
 import app.saved_views.models
+import app.sightings.models
 import app.tokens.models
 import app.unfinished.models
 import app.users.models  # noqa: F401 - imported for their tables

@@ -28,6 +28,7 @@ from app.ledger.verify import Finding
 from app.metering import store as metering_store
 from app.metering.months import month_text
 from app.runtime import Runtime
+from app.sightings import store as sighting_store
 from app.statements import selfaudit, verification
 from app.statements.selfaudit import Surroundings
 from app.telemetry import metrics
@@ -99,6 +100,15 @@ def prune_quarantine(runtime: Runtime, now: datetime) -> None:
         pruned = metering_store.prune_quarantined(session, received_before=now - kept)
     if pruned:
         log.warning("quarantine_pruned", count=pruned)
+
+
+def prune_refusals(runtime: Runtime, now: datetime) -> None:
+    """Forget why calls were refused as long ago as the settings say."""
+    kept = timedelta(days=runtime.settings.hooks.refusals_days)
+    with runtime.db.begin() as session:
+        pruned = sighting_store.prune(session, before=now - kept)
+    if pruned:
+        log.info("refusals_pruned", count=pruned)
 
 
 def prepare_partitions(runtime: Runtime, now: datetime) -> None:
@@ -207,6 +217,7 @@ JOBS = (
     Job("prune_quarantine", every(timedelta(hours=1)), prune_quarantine),
     Job("prune_background_jobs", every(timedelta(hours=1)), prune_background_jobs),
     Job("forget_code_texts", every(timedelta(hours=1)), forget_code_texts),
+    Job("prune_refusals", every(timedelta(hours=1)), prune_refusals),
     Job("prepare_partitions", every(timedelta(hours=1)), prepare_partitions),
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),

@@ -30,6 +30,9 @@ from app.links.commands import LinkSpec
 from app.metering.lines import store as lines_store
 from app.metering.models import QuarantinedFinish
 from app.rerating.preview import DIGEST_LENGTH
+from app.sightings import store as sighting_store
+from app.sightings.store import Wanted
+from app.sightings.tally import Tally
 from app.spool.census import Status
 from app.spool.record import Record
 from app.spool.spool import Spool
@@ -38,6 +41,7 @@ from app.turns.unfinished import Noted
 from app.worker import Job, Rota, daily_at, every
 
 from books import make_users
+from sighting_builders import refused
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -183,6 +187,19 @@ def test_old_quarantined_finishes_are_forgotten_and_young_ones_kept(db, now, key
     worker.prune_quarantine(SimpleNamespace(db=db, settings=Settings()), now)
     with db.read() as session:
         assert [row.reference for row in session.query(QuarantinedFinish)] == ["young"]
+
+
+def test_refusals_are_kept_for_as_long_as_the_settings_say(db, now):
+    hooks = Settings().hooks.model_copy(update={"refusals_days": 2})
+    settings = Settings().model_copy(update={"hooks": hooks})
+    tally = Tally(on_dropped=lambda *_: None)
+    tally.add([refused("old", at=now - timedelta(days=3)), refused("young", at=now - HOUR)])
+    with db.begin() as session:
+        sighting_store.write(session, calls={}, refusals=tally.refusals, links={})
+    worker.prune_refusals(SimpleNamespace(db=db, settings=settings), now)
+    with db.read() as session:
+        [kept] = sighting_store.list_page(session, Wanted(), limit=9)
+        assert kept.code == "young"
 
 
 def test_ledger_findings_become_a_metric(db, now, monkeypatch):

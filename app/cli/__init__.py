@@ -26,6 +26,7 @@ COMMANDS = [
     Later("codes", "app.cli.codes:codes", "Redemption codes: batches, printing, redeeming."),
     Later("archives", "app.cli.archives:archives", "Usage lines of old months, as Parquet files."),
     Later("quarantine", "app.cli.quarantine:quarantine", "Finishes that could not be recorded."),
+    Later("refusals", "app.cli.refusals:refusals", "Why visitors were refused, and who."),
     Later("turns", "app.cli.turns:turns", "Questions whose finish never came."),
     Later("spool", "app.cli.spool:spool", "Finishes that wait for the database on the disk."),
     Later("jobs", "app.cli.jobs:jobs", "Long work in the background: progress, cancelling."),

@@ -18,6 +18,7 @@ from app.cli.inputs import (
     changed_messages,
     given,
 )
+from app.cli.link_calls import report_calls
 from app.cli.output import card, iso, local, table
 from app.cli.session import Desk, validated, with_desk
 from app.errors import NotFound
@@ -218,6 +219,16 @@ def show(desk: Desk, link: str) -> Report:
         empty="No key works: `shareauth links rotate-key` makes a new one.",
     )
     return Report(data, [card(_shown(data)), "", keys])
+
+
+@links.command("calls", example="shareauth links calls support")
+@link_argument
+@with_desk
+def calls(desk: Desk, link: str) -> Report:
+    """Say what FastGPT called on a link, how that was answered, and what to do about it."""
+    with desk.db.read() as session:
+        found = find_link(desk, session, link)
+    return report_calls(desk, found)
 
 
 @links.command("disable", example="shareauth links disable support")

@@ -6,6 +6,7 @@ that a wrong set-up in FastGPT explains itself.
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -13,7 +14,7 @@ from flask import Blueprint, Response, current_app, g, request
 
 from app import web
 from app.errors import Denied, Invalid, NotFound, ServiceError
-from app.hooks import replies
+from app.hooks import replies, sighted
 from app.hooks.replies import Voice
 from app.i18n import LOCALES
 from app.metering.body import parse_question
@@ -22,11 +23,23 @@ from app.runtime import Runtime
 from app.telemetry import metrics
 from app.turns.doors import Door
 from app.turns.finish import Arrival, Quarantined, Spooled
+from app.turns.link_context import LinkContext
 
 hooks = Blueprint("hooks", __name__)
 log = structlog.get_logger(__name__)
 
 ANY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """A call that is answered with yes."""
+
+    uid: str
+    link_id: int | None
+    """None while only the database could tell, which is away."""
+    generation: str | None = None
+    """Of FastGPT, where the call shows it."""
 
 
 @hooks.route("/l/<key>/shareAuth/<hook>", methods=ANY_METHOD, strict_slashes=False)
@@ -49,17 +62,26 @@ def elsewhere(rest: str) -> Response:
     return _answer("other", Door.closed())
 
 
-def _init(runtime: Runtime, door: Door, now: datetime) -> str:
+@hooks.route("/<path:rest>/shareAuth/<hook>", methods=ANY_METHOD, strict_slashes=False)
+def astray(rest: str, hook: str) -> Response:
+    """A hook below a root that no link ever had: it was mistyped, or ``/l/`` was left out."""
+    del rest
+    return _answer(hook, Door.closed())
+
+
+def _init(runtime: Runtime, door: Door, now: datetime) -> Yes:
     call = parse_question(_body(runtime))
-    return runtime.visits.open(door, call.token, now).user.uid
+    visitor = runtime.visits.open(door, call.token, now)
+    return Yes(visitor.user.uid, visitor.link.id)
 
 
-def _start(runtime: Runtime, door: Door, now: datetime) -> str:
+def _start(runtime: Runtime, door: Door, now: datetime) -> Yes:
     call = parse_question(_body(runtime))
-    return runtime.visits.ask(door, call.token, now).visitor.user.uid
+    visitor = runtime.visits.ask(door, call.token, now).visitor
+    return Yes(visitor.user.uid, visitor.link.id)
 
 
-def _finish(runtime: Runtime, door: Door, now: datetime) -> str:
+def _finish(runtime: Runtime, door: Door, now: datetime) -> Yes:
     try:
         body = _body(runtime)
     except web.BodyTooLarge as error:
@@ -78,7 +100,8 @@ def _finish(runtime: Runtime, door: Door, now: datetime) -> str:
         raise outcome.problem
     if isinstance(outcome, Spooled):
         metrics.FINISHES.labels("spooled").inc()
-        return ""  # who it is shows when it is settled; FastGPT does not read this answer
+        # Who it is shows when it is settled; FastGPT does not read this answer.
+        return Yes("", _recalled_link_id(runtime, door, now))
     metrics.count_finish(
         outcome.outcome,
         points=outcome.points / NANO,
@@ -87,10 +110,10 @@ def _finish(runtime: Runtime, door: Door, now: datetime) -> str:
     )
     if outcome.warnings and outcome.outcome == "recorded":
         log.info("finish.odd", warnings=dict(outcome.warnings))
-    return outcome.uid
+    return Yes(outcome.uid, outcome.link_id, outcome.generation)
 
 
-ANSWERS: dict[str, Callable[[Runtime, Door, datetime], str]] = {
+ANSWERS: dict[str, Callable[[Runtime, Door, datetime], Yes]] = {
     "init": _init,
     "start": _start,
     "finish": _finish,
@@ -105,18 +128,22 @@ def _answer(hook: str, door: Door) -> Response:
     name = hook if hook in ANSWERS else "other"
     code = "ok"
     try:
-        uid = _answerer(hook)(runtime, door, now)
-        response = replies.accepted(uid, reference=g.reference)
+        yes = _answerer(hook)(runtime, door, now)
+        response = replies.accepted(yes.uid, reference=g.reference)
     except Exception as error:  # noqa: BLE001 - FastGPT must get its envelope whatever happened
         fault = _known(name, error)
         code = fault.code
-        response = replies.refused(fault, _voice(runtime, door, fault, now), reference=g.reference)
+        link = _link_behind(runtime, door, now)
+        response = replies.refused(fault, _voice(runtime, link, fault), reference=g.reference)
+        sighted.refused(runtime, name, None if link is None else link.id, fault, now)
+    else:
+        sighted.answered(runtime, name, yes.link_id, yes.generation, now)
     metrics.HOOK_REQUESTS.labels(name, code).inc()
     metrics.HOOK_SECONDS.labels(name).observe(time.perf_counter() - began)
     return response
 
 
-def _answerer(hook: str) -> Callable[[Runtime, Door, datetime], str]:
+def _answerer(hook: str) -> Callable[[Runtime, Door, datetime], Yes]:
     if request.method != "POST":
         raise Invalid("hooks are called with POST", code="method_not_allowed")
     if hook not in ANSWERS:
@@ -140,12 +167,25 @@ def _loggable(error: Denied) -> dict[str, object]:
     return {name: value for name, value in error.params.items() if isinstance(value, int | str)}
 
 
-def _voice(runtime: Runtime, door: Door, error: ServiceError, now: datetime) -> Voice:
+def _link_behind(runtime: Runtime, door: Door, now: datetime) -> LinkContext | None:
+    try:
+        return door.enter(runtime.directory, now)
+    except ServiceError:
+        return None
+
+
+def _recalled_link_id(runtime: Runtime, door: Door, now: datetime) -> int | None:
+    try:
+        link = door.recall(runtime.directory, now)
+    except ServiceError:
+        return None
+    return None if link is None else link.id
+
+
+def _voice(runtime: Runtime, link: LinkContext | None, error: ServiceError) -> Voice:
     """The visitor's language, else the link's, else the service's; the link's own words first."""
     default = runtime.settings.service.locale
-    try:
-        link = door.enter(runtime.directory, now)
-    except ServiceError:
+    if link is None:
         return Voice(default, (runtime.messages,))
     locale = next((x for x in (error.locale, link.locale) if x in LOCALES), default)
     return Voice(locale, (link.messages, runtime.messages))

@@ -1,6 +1,6 @@
 """Every SQL statement on links and their keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -33,6 +33,16 @@ def find_by_key_digest(session: Session, digest: str) -> tuple[Link, datetime | 
         .where(LinkKey.digest == digest)
     ).one_or_none()
     return None if found is None else (found[0], found[1])
+
+
+def ids_by_key_digest(session: Session, digests: Collection[str]) -> dict[str, int]:
+    """The links of these keys, expired ones included; those of nobody are left out."""
+    if not digests:
+        return {}
+    rows = session.execute(
+        sa.select(LinkKey.digest, LinkKey.link_id).where(LinkKey.digest.in_(digests))
+    )
+    return {digest: link_id for digest, link_id in rows}  # noqa: C416 - dict() loses the types
 
 
 def get_by_reference(session: Session, reference: str, digest: str) -> Link:

@@ -44,6 +44,13 @@ UNFINISHED_TURNS = Counter(
     "of those recorded) or forgotten (let go unrecorded).",
     ["outcome"],
 )
+SIGHTINGS_DROPPED = Counter(
+    "shareauth_sightings_dropped_total",
+    "Hook calls that operators will not find, by why: counted (a flood of refusals; only their "
+    "number is kept), stray (a flood of calls to no link), full or waiting (the database is away), "
+    "failed (it did not take them).",
+    ["reason"],
+)
 JOB_RUNS = Counter(
     "shareauth_job_runs_total",
     "Runs of periodic and background jobs, by job and outcome.",
@@ -95,6 +102,7 @@ METRICS = (
     USED_POINTS,
     GATE_EVENTS,
     UNFINISHED_TURNS,
+    SIGHTINGS_DROPPED,
     JOB_RUNS,
     FINDINGS,
     SPOOL_EVENTS,

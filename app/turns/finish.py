@@ -51,6 +51,9 @@ class Accepted:
     """A finish that is in the books: now, or already."""
 
     uid: str
+    link_id: int
+    generation: str
+    """Of FastGPT, as the body shows it."""
     outcome: Literal["recorded", "replayed"]
     points: int
     charge: int
@@ -176,6 +179,8 @@ class Finishes:
             _safely(lambda: self._gate.settle(settlement))
         return Accepted(
             uid=visitor.user.uid,
+            link_id=visitor.link.id,
+            generation=turn.usage.generation,
             outcome="replayed" if recorded.is_replay else "recorded",
             points=recorded.points,
             charge=recorded.charge,

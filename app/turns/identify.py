@@ -177,6 +177,7 @@ class Directory:
             return self._entered(evidence, user, call)
         except Denied as refusal:
             refusal.locale = user.context.locale
+            refusal.person = user.context.person(is_self_proving=evidence.is_self_proving)
             raise
 
     def _entered(self, evidence: Evidence, user: KnownUser, call: Call) -> "_Found":

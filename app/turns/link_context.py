@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal
 
 from app.config import Locale
-from app.errors import ServiceError
+from app.errors import Person, ServiceError
 from app.limits import GuestLimits, LinkLimits, VisitorLimits
 
 Purpose = Literal["open", "ask", "bill"]
@@ -75,6 +75,11 @@ class UserContext:
     def is_active(self) -> bool:
         return self.status == "active"
 
+    def person(self, *, is_self_proving: bool) -> Person:
+        """Who this is; of those whose id is all it takes to be them, without it."""
+        subject = None if is_self_proving else self.subject
+        return Person(self.id, self.uid, self.issuer_name, subject)
+
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
@@ -93,6 +98,10 @@ class Visitor:
         if self.user.id is None:
             raise ServiceError("a guest who has asked nothing has no row")
         return self.user.id
+
+    @property
+    def person(self) -> Person:
+        return self.user.person(is_self_proving=self.is_guest or self.user.is_channel)
 
     @property
     def limits(self) -> VisitorLimits:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from app.admission.gate import Admission, Ask, Gate, Periods, Seeds, StaleMemory
 from app.db import DatabaseAway
-from app.errors import Denied, Unavailable
+from app.errors import Denied, ServiceError, Unavailable
 from app.turns.books import Books
 from app.turns.doors import Door
 from app.turns.endurance import Endurance
@@ -129,9 +129,11 @@ class Visits:
 
 @contextlib.contextmanager
 def speaking_to(visitor: Visitor) -> Iterator[None]:
-    """A refusal in this block is for this visitor: in their language, if they have one."""
+    """An error in this block is this visitor's; a refusal speaks their language, if any."""
     try:
         yield
-    except Denied as refusal:
-        refusal.locale = refusal.locale or visitor.user.locale
+    except ServiceError as error:
+        error.person = error.person or visitor.person
+        if isinstance(error, Denied):
+            error.locale = error.locale or visitor.user.locale
         raise

@@ -239,7 +239,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("digest", name=op.f("uq_tokens_digest")),
     )
     op.create_index(op.f("ix_tokens_user_id"), "tokens", ["user_id"], unique=False)
-    _create_unfinished_turns()
+    _create_what_was_seen()
     op.create_table(
         "usage_days",
         sa.Column("user_id", ROW_ID, nullable=False),
@@ -530,38 +530,25 @@ def downgrade() -> None:
     if is_postgresql:
         for function in ("shareauth_add_usage_month(integer)", "shareauth_refuse_change()"):
             op.execute(f"DROP FUNCTION {function}")
-    op.drop_index(op.f("ix_ledger_transactions_posted_at"), table_name="ledger_transactions")
     op.drop_table("ledger_transactions")
-    op.drop_index(op.f("ix_visitor_sessions_user_id"), table_name="visitor_sessions")
-    op.drop_index(op.f("ix_visitor_sessions_expires_at"), table_name="visitor_sessions")
     op.drop_table("visitor_sessions")
-    op.drop_index(op.f("ix_usage_events_user_id_received_at"), table_name="usage_events")
-    op.drop_index(op.f("ix_usage_events_link_id_received_at"), table_name="usage_events")
-    op.drop_index(op.f("ix_usage_events_fingerprint"), table_name="usage_events")
     op.drop_table("usage_events")
-    op.drop_index(op.f("ix_usage_days_link_id_day"), table_name="usage_days")
     op.drop_table("usage_days")
     _drop_unfinished_turns()
-    op.drop_index(op.f("ix_tokens_user_id"), table_name="tokens")
+    _drop_sightings()
     op.drop_table("tokens")
-    op.drop_index(op.f("ix_quarantined_finishes_received_at"), table_name="quarantined_finishes")
     op.drop_table("quarantined_finishes")
-    op.drop_index(op.f("ix_link_keys_link_id"), table_name="link_keys")
     op.drop_table("link_keys")
     op.drop_table("ledger_accounts")
     op.drop_table("allowance_uses")
-    op.drop_index(op.f("ix_users_subject"), table_name="users")
     for table in ("users", "links", "revoked_tokens"):
         op.drop_table(table)
-    op.drop_index(op.f("ix_price_versions_effective_at"), table_name="price_versions")
     op.drop_table("price_versions")
     op.drop_table("plans")
     op.drop_table("issuers")
     op.drop_table("config_revision")
     for table in ("login_failures", "api_tokens", "operator_sessions", "operators"):
         op.drop_table(table)
-    op.drop_index(op.f("ix_audit_entries_object_type_object_id"), table_name="audit_entries")
-    op.drop_index(op.f("ix_audit_entries_at"), table_name="audit_entries")
     op.drop_table("audit_entries")
 
 
@@ -750,6 +737,70 @@ def _create_jobs() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
     op.create_index(op.f("ix_jobs_state"), "jobs", ["state"], unique=False)
+
+
+def _create_what_was_seen() -> None:
+    _create_sightings()
+    _create_unfinished_turns()
+
+
+def _create_sightings() -> None:
+    op.create_table(
+        "refusals",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("hook", sa.String(length=10), nullable=False),
+        sa.Column("code", sa.String(length=60), nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=True),
+        sa.Column("user_id", ROW_ID, nullable=True),
+        sa.Column("uid", sa.String(length=64), nullable=True),
+        sa.Column("issuer", sa.String(length=80), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("called", sa.String(length=200), nullable=False),
+        sa.Column("message", sa.String(length=500), nullable=False),
+        sa.Column("details", JSON, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_refusals")),
+        sa.UniqueConstraint("reference", name=op.f("uq_refusals_reference")),
+    )
+    op.create_index(op.f("ix_refusals_at"), "refusals", ["at"], unique=False)
+    for column in ("link_id", "uid", "code"):
+        op.create_index(op.f(f"ix_refusals_{column}_at"), "refusals", [column, "at"], unique=False)
+    op.create_table(
+        "link_calls",
+        sa.Column("link_id", ROW_ID, autoincrement=False, nullable=False),
+        sa.Column("hook", sa.String(length=10), nullable=False),
+        sa.Column("code", sa.String(length=60), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", TIME, nullable=False),
+        sa.Column("last_at", TIME, nullable=False),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("called", sa.String(length=200), nullable=True),
+        sa.Column("generation", sa.String(length=4), nullable=True),
+        sa.PrimaryKeyConstraint("link_id", "hook", "code", name=op.f("pk_link_calls")),
+    )
+    op.create_table(
+        "refusal_counts",
+        sa.Column("quarter", TIME, nullable=False),
+        sa.Column("link_id", ROW_ID, autoincrement=False, nullable=False),
+        sa.Column("hook", sa.String(length=10), nullable=False),
+        sa.Column("code", sa.String(length=60), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "quarter", "link_id", "hook", "code", name=op.f("pk_refusal_counts")
+        ),
+    )
+
+
+def _drop_sightings() -> None:
+    op.drop_table("refusal_counts")
+    op.drop_table("link_calls")
+    for column in ("code", "uid", "link_id"):
+        op.drop_index(op.f(f"ix_refusals_{column}_at"), table_name="refusals")
+    op.drop_index(op.f("ix_refusals_at"), table_name="refusals")
+    op.drop_table("refusals")
 
 
 def _create_unfinished_turns() -> None:

@@ -13,7 +13,10 @@ CONTRACTS = {
 LAYERS = CONTRACTS["Layers"]
 PURE = CONTRACTS["Pure modules compute and nothing else"]
 
-PURE_PACKAGES = {"app/metering": {"store.py", "models.py", "commands.py", "__init__.py"}}
+PURE_PACKAGES = {
+    "app/metering": {"store.py", "models.py", "commands.py", "__init__.py"},
+    "app/sightings": {"store.py", "models.py", "__init__.py"},
+}
 """Packages whose every module is pure, but for these."""
 
 PURE_MODULES = [
