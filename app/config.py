@@ -28,13 +28,19 @@ from pydantic import (
     model_validator,
 )
 
+from app.alert_settings import AlertSettings, MailSettings
 from app.errors import Invalid
 
 PREFIX = "SHAREAUTH_"
 CONFIG_VARIABLE = "SHAREAUTH_CONFIG"
 TEST_PREFIX = "SHAREAUTH_TEST_"  # the test suite's own, see tests/conftest.py
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-SECRETS = (("service", "secret_key"), ("database", "url"), ("redis", "url"))
+SECRETS = (
+    ("service", "secret_key"),
+    ("database", "url"),
+    ("redis", "url"),
+    ("mail", "password"),
+)
 """Settings that may come from a file: ``secret_key_file`` and so on."""
 DEFAULT_CONFIG_FILES = (Path("config.toml"), Path("/etc/shareauth/config.toml"))
 MISSING_KEY = (
@@ -228,6 +234,8 @@ class Settings(Section):
     metering: Metering = Metering()
     retention: Retention = Retention()
     billing: Billing = Billing()
+    alerts: AlertSettings = AlertSettings()
+    mail: MailSettings = MailSettings()
     logging: Logging = Logging()
     demo: Demo = Demo()
     issuers: tuple[dict[str, Any], ...] = ()
