@@ -6,6 +6,7 @@ Jobs may be run again at any moment: after a crash, or by the next leader.
 import itertools
 import os
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,8 +17,16 @@ from types import FrameType
 
 import structlog
 
+from app.alarms import sending, watch
+from app.alarms.around import Around
+from app.alarms.delivering import Courier, Post
+from app.alarms.machine import Machine, Streaks
+from app.alerts import outbox
+from app.alerts import store as alert_store
+from app.alerts.conditions import CONDITIONS, SEVERITIES
 from app.archives import partitions
 from app.config import Settings
+from app.findings import store as findings_store
 from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
 from app.metering import store as metering_store
@@ -27,6 +36,7 @@ from app.statements import selfaudit, verification
 from app.statements.selfaudit import Surroundings
 from app.telemetry import metrics
 from app.tokens import store as token_store
+from app.tokens.issuers import parse_configured
 from app.turns.unfinished import note_unfinished
 from app.unfinished import store as unfinished_store
 
@@ -99,12 +109,12 @@ def prepare_partitions(runtime: Runtime, now: datetime) -> None:
 
 
 def verify_ledger(runtime: Runtime, now: datetime) -> None:
-    """Derive all the books say anew; each finding is logged, and their number is a metric."""
-    del now
+    """Derive all the books say anew; each finding is logged and kept, their number is a metric."""
     verified = verification.verify(
         runtime.db, zone=runtime.settings.zone, findings_max=FINDINGS_MAX
     )
     _report(verified.findings, "books", verification.CODES)
+    _keep(runtime, verified.findings, () if verified.is_truncated else verification.CODES, now)
     log.info("ledger_verified", findings=len(verified.findings))
 
 
@@ -115,6 +125,7 @@ def verify_recent(runtime: Runtime, now: datetime) -> None:
         runtime.db, zone=settings.zone, since=since, findings_max=RECENT_FINDINGS_MAX
     )
     _report(verified.findings, "recent", verification.CODES)
+    _keep(runtime, verified.findings, (), now)  # what is older it has not looked at
     around = Surroundings(
         gate=runtime.gate,
         reload=timedelta(seconds=settings.admission.reload_s),
@@ -124,6 +135,15 @@ def verify_recent(runtime: Runtime, now: datetime) -> None:
     stands_out = selfaudit.audit(runtime.db, around, since=since, now=now)
     found = tuple(itertools.islice(stands_out, RECENT_FINDINGS_MAX))
     _report(found, "recent", selfaudit.CODES)
+    is_whole = len(found) < RECENT_FINDINGS_MAX
+    _keep(runtime, found, selfaudit.CODES if is_whole else (), now)
+
+
+def _keep(
+    runtime: Runtime, findings: Sequence[Finding], resolves: Sequence[str], now: datetime
+) -> None:
+    with runtime.db.begin() as session:
+        findings_store.record(session, findings, resolves=resolves, now=now)
 
 
 def _report(findings: Sequence[Finding], scope: str, codes: Sequence[str]) -> None:
@@ -173,6 +193,44 @@ def _show_spool(runtime: Runtime, now: datetime) -> None:
     metrics.SPOOL_ASIDE.labels("damaged").set(status.damaged)
 
 
+def watch_service(runtime: Runtime, now: datetime) -> None:
+    """Open and end alerts about the service, and say how many are open."""
+    watch.watch_service(runtime.db, _around(runtime), now)
+    with runtime.db.read() as session:
+        is_open = alert_store.count_open(session)
+        waiting = outbox.waiting(session)
+    for condition in CONDITIONS:
+        for severity in SEVERITIES:
+            count = is_open.get((condition, severity), 0)
+            metrics.ALERTS_OPEN.labels(condition, severity).set(count)
+    for status, count in waiting.items():
+        metrics.ALERT_DELIVERIES_WAITING.labels(status).set(count)
+
+
+def watch_usage(runtime: Runtime, now: datetime) -> None:
+    """Open and end alerts about balances, budgets and spending."""
+    watch.watch_usage(runtime.db, _around(runtime), now)
+
+
+def prune_alerts(runtime: Runtime, now: datetime) -> None:
+    """Forget deliveries, alerts and findings that were over long ago."""
+    before = now - timedelta(days=runtime.settings.alerts.kept_days)
+    with runtime.db.begin() as session:
+        pruned = alert_store.prune(session, before=before)
+        pruned += findings_store.prune(session, resolved_before=before)
+    if pruned:
+        log.info("alerts_pruned", count=pruned)
+
+
+def _around(runtime: Runtime) -> Around:
+    settings = runtime.settings
+    return Around(
+        zone=settings.zone,
+        currency=settings.billing.currency,
+        config_issuers=parse_configured(settings.issuers),
+    )
+
+
 JOBS = (
     Job("drain_spool", every(timedelta(seconds=1)), drain_spool, runs_everywhere=True),
     Job("record_unfinished", every(timedelta(seconds=15)), record_unfinished),
@@ -180,15 +238,42 @@ JOBS = (
     Job("prune_sessions", every(timedelta(hours=1)), prune_sessions),
     Job("prune_quarantine", every(timedelta(hours=1)), prune_quarantine),
     Job("prepare_partitions", every(timedelta(hours=1)), prepare_partitions),
+    Job("watch_service", every(timedelta(minutes=1)), watch_service),
+    Job("watch_usage", every(timedelta(minutes=5)), watch_usage),
+    Job("prune_alerts", every(timedelta(hours=1)), prune_alerts),
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),
 )
 
 
+def alert_jobs(streaks: Streaks, courier: Courier) -> tuple[Job, ...]:
+    """The jobs that need more than the runtime: what this process remembers, and its threads."""
+
+    def watch_machine(runtime: Runtime, now: datetime) -> None:
+        machine = Machine(socket.gethostname(), runtime.spool.status(), streaks.failing())
+        watch.watch_machine(runtime.db, machine, now)
+
+    def deliver_alerts(runtime: Runtime, now: datetime) -> None:
+        del runtime, now
+        courier.kick()
+
+    return (
+        Job("watch_machine", every(timedelta(minutes=1)), watch_machine, runs_everywhere=True),
+        Job("deliver_alerts", every(timedelta(seconds=5)), deliver_alerts),
+    )
+
+
 class Rota:
     """Which jobs are due. A leader's first tick only makes the plan."""
 
-    def __init__(self, runtime: Runtime, lead: Leadership, jobs: Sequence[Job] = JOBS) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        lead: Leadership,
+        jobs: Sequence[Job] = JOBS,
+        streaks: Streaks | None = None,
+    ) -> None:
+        self._streaks = streaks or Streaks()
         self._runtime = runtime
         self._lead = lead
         self._jobs = jobs
@@ -200,6 +285,7 @@ class Rota:
         for job in self._jobs:
             if not leads and not job.runs_everywhere:
                 self._due.pop(job.name, None)
+                self._streaks.done(job.name)  # it is somebody else's now, and so are its failures
                 continue
             following = job.next_time(now.astimezone(self._runtime.settings.zone))
             # Never later than from now on: else, after the clock was set back, finishes would wait
@@ -208,7 +294,20 @@ class Rota:
             self._due[job.name] = due if due > now else following
             if due > now:
                 continue
-            _run(job, self._runtime, now)
+            self._run(job, now)
+
+    def _run(self, job: Job, now: datetime) -> None:
+        try:
+            job.run(self._runtime, now)
+        except Exception as error:
+            # Whatever is wrong with one job, the others go on and this one is tried again next
+            # time.
+            self._streaks.failed(job.name, error)
+            metrics.JOB_RUNS.labels(job.name, "failed").inc()
+            log.exception("job_failed", job=job.name)
+        else:
+            self._streaks.done(job.name)
+            metrics.JOB_RUNS.labels(job.name, "done").inc()
 
 
 def work(settings: Settings, *, parent_pid: int | None = None) -> None:
@@ -224,24 +323,24 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
     signal.signal(signal.SIGINT, stop)
     runtime = Runtime.build(settings, statement_timeout_s=STATEMENT_TIMEOUT_S)
     lead = leadership(runtime.db)
-    rota = Rota(runtime, lead)
+    streaks, courier = Streaks(), Courier(_post(runtime))
+    rota = Rota(runtime, lead, [*JOBS, *alert_jobs(streaks, courier)], streaks)
     log.info("worker_started")
     try:
         while not stopping and parent_pid in (None, os.getppid()):
             rota.tick(datetime.now(UTC))
             time.sleep(TICK_S)
     finally:
+        courier.close()
         lead.close()
         runtime.close()
         log.info("worker_stopped")
 
 
-def _run(job: Job, runtime: Runtime, now: datetime) -> None:
-    try:
-        job.run(runtime, now)
-    except Exception:
-        # Whatever is wrong with one job, the others go on and this one is tried again next time.
-        metrics.JOB_RUNS.labels(job.name, "failed").inc()
-        log.exception("job_failed", job=job.name)
-    else:
-        metrics.JOB_RUNS.labels(job.name, "done").inc()
+def _post(runtime: Runtime) -> Post:
+    return Post(
+        db=runtime.db,
+        send=sending.build(runtime.settings, runtime.keys),
+        clock=lambda: datetime.now(UTC),
+        on_sent=lambda kind, outcome: metrics.ALERT_DELIVERIES.labels(kind, outcome).inc(),
+    )

@@ -180,7 +180,7 @@ def test_ledger_findings_become_a_metric(db, now, monkeypatch):
     worker.verify_ledger(runtime, now)
     assert _found("chain_broken", "books") == 0
     broken = SimpleNamespace(code="chain_broken", message="…", ids={})
-    found = SimpleNamespace(findings=(broken,) * 3)
+    found = SimpleNamespace(findings=(broken,) * 3, is_truncated=False)
     monkeypatch.setattr(worker.verification, "verify", lambda *_, **__: found)
     worker.verify_ledger(runtime, now)
     assert _found("chain_broken", "books") == 3
