@@ -109,6 +109,8 @@ def _deliver_one(post: Post, parcel: Parcel, lease: str) -> Verdict:
     )
     post.db.run(lambda s: outbox.mark_failed(s, parcel, error, wait=wait, lease=lease, now=now))
     post.on_sent(parcel.kind, "dead" if wait is None else "failed")
+    if parcel.event == "test":  # whoever tests is told, and nobody else
+        return verdict
     log.warning(
         "alert_not_delivered",
         destination=parcel.destination,
