@@ -73,7 +73,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
     "shareauth alerts destinations add team --kind email --to ops@example.com "
     "--quiet 22:00-08:00",
 )
-@click.argument("name")
+@click.argument("name", help="What you call it; unique.")
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="How it is spoken to.")
 @_settings
 @with_desk
@@ -94,7 +94,7 @@ def add(desk: Desk, name: str, kind: str, **typed: Any) -> Report:  # noqa: ANN4
 
 
 @destinations.command("update", example="shareauth alerts destinations update team --quiet always")
-@click.argument("name")
+@click.argument("name", help="The destination's name.")
 @click.option("--on/--off", "is_enabled", default=None, help="Send there, or keep what waits.")
 @_settings
 @with_desk
@@ -135,7 +135,7 @@ def list_(desk: Desk) -> Report:
 
 
 @destinations.command("test", example="shareauth alerts destinations test team")
-@click.argument("name")
+@click.argument("name", help="The destination's name.")
 @with_desk
 def test(desk: Desk, name: str) -> Report:
     """Send a test message now, and say whether it was taken."""
@@ -154,7 +154,7 @@ def test(desk: Desk, name: str) -> Report:
 @destinations.command(
     "rotate-secret", example="shareauth alerts destinations rotate-secret ops --overlap 2d"
 )
-@click.argument("name")
+@click.argument("name", help="The destination's name.")
 @click.option(
     "--overlap",
     type=Duration(),
@@ -178,7 +178,7 @@ def rotate_secret(desk: Desk, name: str, overlap: timedelta) -> Report:
 
 
 @destinations.command("remove", example="shareauth alerts destinations remove team")
-@click.argument("name")
+@click.argument("name", help="The destination's name.")
 @with_desk
 def remove(desk: Desk, name: str) -> Report:
     """Remove a destination with its secrets and all messages that wait for it."""

@@ -90,6 +90,9 @@ rule_group = Group("rule", help="Change from where on something is told, or stop
 alerts.add_command(rule_group)
 
 
+_CONDITION = click.argument("condition", type=click.Choice(CONDITIONS), help="What is watched.")
+
+
 def _named(function: Callable[..., Any]) -> Callable[..., Any]:
     """Which rule is meant."""
     of = click.option(
@@ -99,7 +102,9 @@ def _named(function: Callable[..., Any]) -> Callable[..., Any]:
         metavar="SUBJECT",
         help="Only for user:ID or link:ID (low_balance: users; unusual_spend and budget: both).",
     )
-    return click.argument("condition", type=click.Choice(CONDITIONS))(of(function))
+    return click.argument("condition", type=click.Choice(CONDITIONS), help="What is watched.")(
+        of(function)
+    )
 
 
 @rule_group.command(
@@ -223,7 +228,7 @@ def deliveries(
 
 
 @alerts.command("replay", example="shareauth alerts replay 17")
-@click.argument("delivery_id", type=int, metavar="ID")
+@click.argument("delivery_id", type=int, metavar="ID", help="Of the delivery.")
 @with_desk
 def replay(desk: Desk, delivery_id: int) -> Report:
     """Send a message again, under the same id: a dead one, or one the receiver has lost."""
