@@ -4,16 +4,21 @@ Key sets are fetched and alerts are posted through it. An address is somebody's 
 to the machine itself, to its neighbours, or to the metadata service of a cloud.
 """
 
+import contextlib
+import os
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
+from urllib3.response import HTTPResponse
 
 from app.errors import Unavailable
 
@@ -93,7 +98,9 @@ class Outbound:
         for address in self._resolve(parts):
             try:
                 return self._ask(request, parts, address, deadline)
-            except (HTTPError, OSError) as error:
+            except (HTTPError, HTTPException, OSError) as error:
+                if time.monotonic() > deadline:
+                    raise NoAnswer(f"{parts.hostname} did not answer in time") from error
                 failure = NoAnswer(f"{parts.hostname} did not answer: {error}")
         raise failure or NoAnswer(f"{parts.hostname} has no address")
 
@@ -127,48 +134,69 @@ class Outbound:
     ) -> Answer:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Host": parts.netloc, "Accept-Encoding": "identity", **request.headers}
-        with self._pool(parts, address) as pool:
-            response = pool.urlopen(
-                request.method,
-                target,
-                body=request.body,
-                headers=headers,
-                redirect=False,
-                preload_content=False,
-                retries=False,
-            )
-            try:
-                return Answer(
-                    status=response.status,
-                    headers={name.lower(): value for name, value in response.headers.items()},
-                    body=self._read(response, deadline),
+        connection = self._connection(parts, address)
+        try:
+            with _hung_up_on(connection, deadline):
+                connection.connect()
+                connection.timeout = self.bounds.read_s
+                connection.request(
+                    request.method,
+                    target,
+                    body=request.body,
+                    headers=headers,
+                    preload_content=False,
                 )
-            finally:
-                response.close()
+                response = connection.getresponse()
+                body = self._read(response, deadline)
+        finally:
+            connection.close()
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, names, body)
 
-    def _pool(self, parts: SplitResult, address: Address) -> urllib3.HTTPConnectionPool:
-        timeout = urllib3.Timeout(connect=self.bounds.connect_s, read=self.bounds.read_s)
+    def _connection(self, parts: SplitResult, address: Address) -> HTTPConnection:
+        port, connect_s = _port(parts), self.bounds.connect_s
         if parts.scheme == "http":
-            return urllib3.HTTPConnectionPool(str(address), _port(parts), timeout=timeout)
-        return urllib3.HTTPSConnectionPool(
+            return HTTPConnection(str(address), port, timeout=connect_s)
+        return HTTPSConnection(
             str(address),
-            _port(parts),
-            timeout=timeout,
+            port,
+            timeout=connect_s,
             server_hostname=parts.hostname,
             cert_reqs="CERT_REQUIRED",
             ssl_context=self.tls,
         )
 
-    def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    def _read(self, response: HTTPResponse, deadline: float) -> bytes:
         body = b""
         # read1, because read would wait for a full buffer however slowly the bytes drip.
         while chunk := response.read1(65536):
             body += chunk
             if len(body) > self.bounds.bytes_max:
                 raise NoAnswer(f"the answer is larger than {self.bounds.bytes_max} bytes")
-            if time.monotonic() > deadline:
-                raise NoAnswer("the answer did not arrive in time")
+        if time.monotonic() > deadline:  # then this may be the end that we made ourselves
+            raise NoAnswer("the answer did not arrive in time")
         return body
+
+
+@contextlib.contextmanager
+def _hung_up_on(connection: HTTPConnection, deadline: float) -> Iterator[None]:
+    """End the connection at the deadline: a byte now and then would outlast any other time-out."""
+
+    def hang_up() -> None:
+        # A twin, because shutting down a TLS socket under its reader is not safe.
+        with (
+            contextlib.suppress(OSError, AttributeError),
+            socket.socket(fileno=os.dup(connection.sock.fileno())) as twin,
+        ):
+            twin.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(deadline - time.monotonic(), 0), hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def is_allowed(address: Address, *, allow_private: bool) -> bool:

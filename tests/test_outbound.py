@@ -1,9 +1,12 @@
-"""Which addresses of an operator's text may be called at all."""
+"""Which addresses of an operator's text may be called at all, and for how long."""
 
+import contextlib
+import socket
+import threading
 from ipaddress import ip_address
 
 import pytest
-from app.outbound import is_allowed
+from app.outbound import Bounds, NoAnswer, Outbound, Request, is_allowed
 
 PRIVATE = [
     "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1", "198.18.0.1",
@@ -35,3 +38,28 @@ def test_private_addresses_can_be_allowed(address):
 def test_metadata_and_link_local_addresses_are_never_allowed(address):
     assert not is_allowed(ip_address(address), allow_private=True)
     assert not is_allowed(ip_address(address), allow_private=False)
+
+
+def test_answer_that_drips_is_hung_up_on():
+    """Each byte comes in time; the whole would take for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        stopped = threading.Event()
+
+        def drip():
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                while not stopped.wait(0.02):
+                    connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        call = Outbound(Bounds(1000, 5, 5, 0.3), "a setting", allow_private=True)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        try:
+            with pytest.raises(NoAnswer, match="in time"):
+                call(Request("POST", url, {}, b"{}"))
+        finally:
+            stopped.set()
+            dripping.join(10)
