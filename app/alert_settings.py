@@ -26,7 +26,7 @@ class MailSettings(BaseModel):
     username: str | None = None
     password: SecretStr | None = None
     sender: str | None = Field(default=None, pattern=r"^[^\s@<>]+@[^\s@<>]+$")
-    timeout_s: float = Field(default=10, gt=0, le=60)
+    timeout_s: float = Field(default=10, gt=0, le=30)
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -17,6 +17,8 @@ from app.users.models import User
 Spender = Literal["user", "link", "all"]
 
 _NAME = sa.func.coalesce(User.name, User.subject)
+_ON_ANY_LINK = UsageDay.link_id.in_(sa.select(Link.id))
+"""True of every day; it leads the databases to the index that has the link and then the day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,12 @@ def list_low_wallets(
     return [LowWallet(row[0], row[1], int(row[2]), int(row[3])) for row in rows]
 
 
+def has_own_limit(session: Session, name: str) -> bool:
+    """Whether any user has a limit of that name of their own."""
+    found = sa.select(User.id).where(sa.cast(User.limits, sa.Text).contains(f'"{name}"'))
+    return session.scalar(found.limit(1)) is not None
+
+
 def list_month_use(session: Session, plans: PlanIds, first: date) -> list[MonthUse]:
     """Everybody's points by link from that day on."""
     used = (
@@ -102,12 +110,13 @@ def list_month_use(session: Session, plans: PlanIds, first: date) -> list[MonthU
 def day_charges(session: Session, by: Spender, day: date, *, at_least: int) -> dict[int, int]:
     """What was charged on a day, of those who spent so much; everybody together is number 0."""
     charge = sa.func.coalesce(sa.func.sum(UsageDay.charge), 0)
+    on_day = (_ON_ANY_LINK, UsageDay.day == day)
     if by == "all":
-        total = int(session.scalar(sa.select(charge).where(UsageDay.day == day)) or 0)
+        total = int(session.scalar(sa.select(charge).where(*on_day)) or 0)
         return {0: total} if total >= at_least else {}
     who = _spender(by)
     rows = session.execute(
-        sa.select(who, charge).where(UsageDay.day == day).group_by(who).having(charge >= at_least)
+        sa.select(who, charge).where(*on_day).group_by(who).having(charge >= at_least)
     )
     return {row[0]: int(row[1]) for row in rows}
 
@@ -116,33 +125,36 @@ def past_charges(
     session: Session, by: Spender, ids: Collection[int], days: Collection[date]
 ) -> dict[int, dict[date, int]]:
     """What they were charged on each of these days; a day without use is absent."""
+    found: dict[int, dict[date, int]] = {one: {} for one in ids}
+    if not ids:
+        return found
     statement = sa.select(UsageDay.day, sa.func.sum(UsageDay.charge)).where(
         UsageDay.day.in_(sorted(days))
     )
-    found: dict[int, dict[date, int]] = {one: {} for one in ids}
     if by == "all":
-        for day, charge in session.execute(statement.group_by(UsageDay.day)):
-            found.setdefault(0, {})[day] = int(charge)
-        return found
+        rows = session.execute(statement.where(_ON_ANY_LINK).group_by(UsageDay.day))
+        return {0: {day: int(charge) for day, charge in rows}}
     who = _spender(by)
-    rows = session.execute(
+    for day, charge, one in session.execute(
         statement.add_columns(who).where(who.in_(sorted(ids))).group_by(UsageDay.day, who)
-    )
-    for day, charge, one in rows:
+    ):
         found[one][day] = int(charge)
     return found
 
 
 def first_days(session: Session, by: Spender, ids: Collection[int]) -> dict[int, date]:
-    """When each was first charged or used anything."""
-    if by == "all":
-        day = session.scalar(sa.select(sa.func.min(UsageDay.day)))
-        return {} if day is None else {0: day}
-    who = _spender(by)
-    rows = session.execute(
-        sa.select(who, sa.func.min(UsageDay.day)).where(who.in_(sorted(ids))).group_by(who)
-    )
-    return {row[0]: row[1] for row in rows}
+    """When each first used anything."""
+    if not ids:
+        return {}
+    # One look into an index for each: to group all days would read all of them.
+    of = User if by == "user" else Link
+    first = sa.select(sa.func.min(UsageDay.day)).where(_spender(by) == of.id).scalar_subquery()
+    statement = sa.select(of.id, first)
+    if by != "all":
+        statement = statement.where(of.id.in_(sorted(ids)))
+    rows = session.execute(statement.where(first.is_not(None)))
+    found: dict[int, date] = {row[0]: row[1] for row in rows}
+    return {0: min(found.values())} if by == "all" else found
 
 
 def spender_names(session: Session, by: Spender, ids: Collection[int]) -> dict[int, str]:

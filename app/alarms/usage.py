@@ -96,6 +96,11 @@ def _user_budgets(
         link.id: VisitorLimits.model_validate(link.visitor_limits)
         for link in store.link_rows(session)
     }
+    is_limited = any(
+        one.points_per_month is not None for one in (*by_plan.values(), *on_link.values())
+    )
+    if not is_limited and not store.has_own_limit(session, "points_per_month"):
+        return  # to add everybody's month up takes a while
     uses = store.list_month_use(session, plans, first)
     for user_id, group in groupby(uses, lambda one: one.user_id):
         months = list(group)
