@@ -176,6 +176,18 @@ def test_bot_that_refuses_with_status_200_is_asked_again(office, far):
     assert delivery.error.startswith("code 19021: sign match fail")
 
 
+def test_key_of_a_bot_is_in_no_error_and_no_log(office, capsys):
+    with Receiver() as gone:
+        url = f"{gone.url}/robot/send?access_token=hunter2"
+    office.add(kind="dingtalk", url=url, secret="SEC-hunter3")
+    office.open()
+    office.deliver()
+    delivery = office.delivery()
+    assert "did not answer" in delivery.error
+    assert "alert_not_delivered" in (logged := capsys.readouterr().out)
+    assert "hunter" not in delivery.error + logged
+
+
 def test_bot_gets_a_digest_of_many(office, far):
     path, _, far.answer = BOTS["wecom"]
     office.add(kind="wecom", url=far.url + path, locale="en")
