@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from app import sources
+from app.alert_settings import AlertSettings, MailSettings
 from app.errors import Invalid
 from app.sources import CONFIG_VARIABLE, PREFIX
 
@@ -37,6 +38,7 @@ SECRETS = (
     ("database", "url"),
     ("redis", "url"),
     ("oidc", "client_secret"),
+    ("mail", "password"),
 )
 """Settings that may come from a file: ``secret_key_file`` and so on."""
 MISSING_KEY = (
@@ -273,6 +275,8 @@ class Settings(Section):
     billing: Billing = Billing()
     admin: Admin = Admin()
     oidc: Oidc = Oidc()
+    alerts: AlertSettings = AlertSettings()
+    mail: MailSettings = MailSettings()
     logging: Logging = Logging()
     demo: Demo = Demo()
     issuers: tuple[dict[str, Any], ...] = ()

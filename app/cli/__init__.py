@@ -30,6 +30,7 @@ COMMANDS = [
     Later("turns", "app.cli.turns:turns", "Questions whose finish never came."),
     Later("spool", "app.cli.spool:spool", "Finishes that wait for the database on the disk."),
     Later("jobs", "app.cli.jobs:jobs", "Long work in the background: progress, cancelling."),
+    Later("alerts", "app.cli.alerts:alerts", "What needs somebody, and who is told of it."),
     Later("audit", "app.cli.audit:audit", "Who changed what, when and why."),
     Later("db", "app.cli.db:db", "The database: upgrade, check, backup, restore."),
     Later("reference", "app.cli.reference:reference", "Print this whole reference as Markdown."),

@@ -240,6 +240,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_tokens_user_id"), "tokens", ["user_id"], unique=False)
     _create_what_was_seen()
+    _create_what_is_told()
     op.create_table(
         "usage_days",
         sa.Column("user_id", ROW_ID, nullable=False),
@@ -534,6 +535,7 @@ def downgrade() -> None:
     op.drop_table("visitor_sessions")
     op.drop_table("usage_events")
     op.drop_table("usage_days")
+    _drop_what_is_told()
     _drop_unfinished_turns()
     _drop_sightings()
     op.drop_table("tokens")
@@ -801,6 +803,145 @@ def _drop_sightings() -> None:
         op.drop_index(op.f(f"ix_refusals_{column}_at"), table_name="refusals")
     op.drop_index(op.f("ix_refusals_at"), table_name="refusals")
     op.drop_table("refusals")
+
+
+def _create_what_is_told() -> None:
+    _create_alerts()
+    _create_alert_deliveries()
+    _create_findings()
+
+
+def _drop_what_is_told() -> None:
+    for table in ("findings", "alert_deliveries", "alert_destinations", "alerts", "alert_rules"):
+        op.drop_table(table)
+
+
+def _create_alerts() -> None:
+    op.create_table(
+        "alert_rules",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("condition", sa.String(length=30), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("severity", sa.String(length=10), nullable=False),
+        sa.Column("repeat_after_s", sa.BigInteger(), nullable=False),
+        sa.Column("thresholds", JSON, nullable=False),
+        sa.CheckConstraint(
+            "severity IN ('info', 'warning', 'critical')", name=op.f("ck_alert_rules_severity")
+        ),
+        sa.CheckConstraint("repeat_after_s >= 0", name=op.f("ck_alert_rules_repeat_after")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_rules")),
+        sa.UniqueConstraint("condition", "subject", name=op.f("uq_alert_rules_condition_subject")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("condition", sa.String(length=30), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("subject_name", sa.Text(), nullable=False),
+        sa.Column("severity", sa.String(length=10), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("facts", JSON, nullable=False),
+        sa.Column("open_key", sa.String(length=240), nullable=True),
+        sa.Column("opened_at", TIME, nullable=False),
+        sa.Column("last_seen_at", TIME, nullable=False),
+        sa.Column("told_at", TIME, nullable=False),
+        sa.Column("resolved_at", TIME, nullable=True),
+        sa.CheckConstraint(
+            "severity IN ('info', 'warning', 'critical')", name=op.f("ck_alerts_severity")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_alerts_open_key")),
+    )
+    op.create_index(op.f("ix_alerts_opened_at"), "alerts", ["opened_at"], unique=False)
+    op.create_table(
+        "alert_destinations",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("shown", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("locale", sa.String(length=10), nullable=False),
+        sa.Column("min_severity", sa.String(length=10), nullable=False),
+        sa.Column("conditions", JSON, nullable=True),
+        sa.Column("quiet_from", sa.String(length=5), nullable=True),
+        sa.Column("quiet_until", sa.String(length=5), nullable=True),
+        sa.Column("time_zone", sa.String(length=60), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('webhook', 'email', 'wecom', 'feishu', 'dingtalk')",
+            name=op.f("ck_alert_destinations_kind"),
+        ),
+        sa.CheckConstraint(
+            "min_severity IN ('info', 'warning', 'critical')",
+            name=op.f("ck_alert_destinations_min_severity"),
+        ),
+        sa.CheckConstraint(
+            "(quiet_from IS NULL) = (quiet_until IS NULL)", name=op.f("ck_alert_destinations_quiet")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_destinations")),
+        sa.UniqueConstraint("name", name=op.f("uq_alert_destinations_name")),
+    )
+
+
+def _create_alert_deliveries() -> None:
+    op.create_table(
+        "alert_deliveries",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("message_id", sa.String(length=40), nullable=False),
+        sa.Column("destination_id", ROW_ID, nullable=False),
+        sa.Column("alert_id", ROW_ID, nullable=True),
+        sa.Column("event", sa.String(length=20), nullable=False),
+        sa.Column("payload", JSON, nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("due_at", TIME, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("attempted_at", TIME, nullable=True),
+        sa.Column("lease", sa.String(length=40), nullable=True),
+        sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("finished_at", TIME, nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.CheckConstraint(
+            "status IN ('pending', 'delivered', 'dead', 'skipped', 'folded')",
+            name=op.f("ck_alert_deliveries_status"),
+        ),
+        sa.CheckConstraint("attempts >= 0", name=op.f("ck_alert_deliveries_attempts")),
+        sa.ForeignKeyConstraint(
+            ["alert_id"], ["alerts.id"], name=op.f("fk_alert_deliveries_alert_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["destination_id"],
+            ["alert_destinations.id"],
+            name=op.f("fk_alert_deliveries_destination_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_deliveries")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_alert_deliveries_message_id")),
+    )
+    for columns in (["alert_id"], ["destination_id", "attempted_at"], ["status", "due_at"]):
+        name = op.f(f"ix_alert_deliveries_{'_'.join(columns)}")
+        op.create_index(name, "alert_deliveries", columns, unique=False)
+
+
+def _create_findings() -> None:
+    op.create_table(
+        "findings",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("code", sa.String(length=60), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("ids", JSON, nullable=False),
+        sa.Column("first_seen_at", TIME, nullable=False),
+        sa.Column("last_seen_at", TIME, nullable=False),
+        sa.Column("times", sa.BigInteger(), nullable=False),
+        sa.Column("resolved_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_findings")),
+        sa.UniqueConstraint("digest", name=op.f("uq_findings_digest")),
+    )
+    op.create_index(
+        op.f("ix_findings_resolved_at_code"), "findings", ["resolved_at", "code"], unique=False
+    )
 
 
 def _create_unfinished_turns() -> None:

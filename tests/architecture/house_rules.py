@@ -34,6 +34,7 @@ WORKFLOWS = (
     "app/rerating/",
     "app/statements/",
     "app/archives/",
+    "app/alarms/",
     "app/backup/",
     "app/background/",
     "app/runtime.py",
@@ -59,8 +60,8 @@ MONOTONIC = {
     "app/db.py": "how long a transaction may be tried again",
     "app/embedded.py": "how long the bundled server may take to start and stop",
     "app/outage.py": "how long a server has been away",
+    "app/outbound.py": "how long an answer may take to arrive",
     "app/patience.py": "how long anything may be waited for",
-    "app/tokens/fetch.py": "how long a key set may take to arrive",
 }
 """Where a stopwatch (never the time of day) is read below the surfaces, and what for."""
 

@@ -20,6 +20,12 @@ PURE_PACKAGES = {
 """Packages whose every module is pure, but for these."""
 
 PURE_MODULES = [
+    "app/alerts/backoff.py",
+    "app/alerts/bots.py",
+    "app/alerts/judging.py",
+    "app/alerts/quiet.py",
+    "app/alerts/signing.py",
+    "app/alerts/texts.py",
     "app/archives/tally.py",
     "app/limits.py",
     "app/money.py",
