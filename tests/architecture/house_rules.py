@@ -19,6 +19,7 @@ SURFACES = (
     "app/__main__.py",
     "app/wsgi.py",
     "app/cli/",
+    "app/checks/",  # what the command line and the console look at, from where they stand
     "app/server.py",
     "app/factory.py",
     "app/admin/",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from app.cli.checks.finding import Finding, failed, ok, warning
+from app.checks.finding import Finding, failed, ok, warning
 from app.spool.spool import ALARMS, Spool
 
 WAITS_MAX = timedelta(minutes=1)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from app.cli.checks.finding import Finding, failed, ok, skipped, warning
+from app.checks.finding import Finding, failed, ok, skipped, warning
 from app.links.addresses import root_url
 
 TIMEOUT = urllib3.Timeout(connect=3, read=5)

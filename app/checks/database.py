@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from app import schema
-from app.cli.checks.finding import Finding, failed, ok, skipped, warning
+from app.checks.finding import Finding, failed, ok, skipped, warning
 from app.db import Database, server_time
 from app.errors import ServiceError
 from app.metering.lines import store as lines_store

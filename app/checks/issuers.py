@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from app.cli.checks.finding import Finding, failed, ok, warning
+from app.checks.finding import Finding, failed, ok, warning
 from app.errors import ServiceError
 from app.tokens import keyring
 from app.tokens.issuers import IssuerSpec

@@ -11,7 +11,7 @@ from app import revision, runtime
 from app.admission.connect import Server, parse_url
 from app.admission.gate import Gate
 from app.admission.keys import KeyNames
-from app.cli.checks.finding import Finding, failed, ok, skipped, warning
+from app.checks.finding import Finding, failed, ok, skipped, warning
 from app.config import Settings
 from app.db import Database
 from app.errors import ServiceError
@@ -51,6 +51,25 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
         yield from _skip(RESTS[:3])
     finally:
         server.close()
+
+
+def server_version(settings: Settings) -> str | None:
+    """Which Valkey or Redis answers; None when none does."""
+    names = KeyNames(settings.redis.namespace)
+    try:
+        target = parse_url(runtime.redis_url(settings))
+        server = Server(target, slot_of=names.revision, timeout_s=PATIENCE_S)
+    except ServiceError:
+        return None
+    try:
+        server.locate()
+        told = server.client.info("server")
+    except redis.RedisError:
+        return None
+    finally:
+        server.close()
+    kind = "Valkey" if "valkey_version" in told else "Redis"
+    return f"{kind} {_text(told, 'valkey_version', 'redis_version')}"
 
 
 def check_revision(db: Database, gate: Gate, *, redis_answers: bool) -> Finding:

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.cli.checks.finding import Finding, failed, ok, warning
+from app.checks.finding import Finding, failed, ok, warning
 from app.config import Settings
 from app.first_start import SECRET_FILE
 

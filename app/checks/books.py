@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.cli.checks.finding import Finding, failed, ok, warning
+from app.checks.finding import Finding, failed, ok, warning
 from app.ledger import verify
 from app.links import store as link_store
 from app.metering import store as metering_store

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from app.cli.checks.finding import Finding, ok, warning
+from app.checks.finding import Finding, ok, warning
 from app.statements.selfaudit import count_unfinished
 
 
