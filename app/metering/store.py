@@ -288,14 +288,23 @@ def get_quarantined(session: Session, reference: str) -> QuarantinedFinish:
 
 
 def list_quarantined(
-    session: Session, *, limit: int, with_resolved: bool = False
+    session: Session,
+    *,
+    limit: int,
+    with_resolved: bool = False,
+    before_id: int | None = None,
 ) -> Sequence[QuarantinedFinish]:
-    """Kept finishes, newest first, without their bodies' bytes being loaded."""
+    """Kept finishes, newest first, without their bodies' bytes being loaded.
+
+    ``before_id`` is the last one of the page before.
+    """
     statement = sa.select(QuarantinedFinish).options(
         orm.defer(QuarantinedFinish.sealed_body, raiseload=True)
     )
     if not with_resolved:
         statement = statement.where(QuarantinedFinish.resolved_at.is_(None))
+    if before_id is not None:
+        statement = statement.where(QuarantinedFinish.id < before_id)
     return session.scalars(statement.order_by(QuarantinedFinish.id.desc()).limit(limit)).all()
 
 

@@ -1,5 +1,6 @@
 """Every SQL statement on users."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -28,6 +29,12 @@ class ListedUser:
 
 def find_by_id(session: Session, user_id: int) -> User | None:
     return session.get(User, user_id)
+
+
+def load_by_ids(session: Session, user_ids: Collection[int]) -> dict[int, User]:
+    """These users by their ids; absent where there is none."""
+    found = session.scalars(sa.select(User).where(User.id.in_(sorted(user_ids))))
+    return {user.id: user for user in found}
 
 
 def find(session: Session, issuer_id: int, stored_subject: str) -> User | None:
