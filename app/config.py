@@ -95,7 +95,9 @@ Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class Service(Section):
@@ -346,6 +348,11 @@ def chosen(config_file: Path | None, data_dir: Path | None) -> Iterator[None]:
         for name in given:
             os.environ.pop(name, None)
         os.environ.update(before)
+
+
+def environment() -> Mapping[str, str]:
+    """What ``load`` reads, for whoever explains where settings come from."""
+    return os.environ
 
 
 def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:
