@@ -3,19 +3,49 @@
 from flask import Blueprint, Flask
 
 from app.admin import access, documents, wording
+from app.admin.api import audit as api_audit
+from app.admin.api import findings as api_findings
 from app.admin.api import plans as api_plans
+from app.admin.api import prices as api_prices
+from app.admin.api import reratings as api_reratings
 from app.admin.api import section as api
+from app.admin.api import settings as api_settings
 from app.admin.api.section import Section
-from app.admin.pages import account, overview, plans
+from app.admin.pages import (
+    account,
+    audit,
+    findings,
+    overview,
+    plans,
+    prices,
+    reratings,
+    settings,
+)
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import security
 from app.runtime import Runtime
 
-API: tuple[Section, ...] = (api_plans.section,)
+API: tuple[Section, ...] = (
+    api_plans.section,
+    api_prices.section,
+    api_reratings.section,
+    api_findings.section,
+    api_audit.section,
+    api_settings.section,
+)
 """Every resource of the JSON API."""
 
-PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
+PAGES: tuple[Blueprint, ...] = (
+    overview.blueprint,
+    account.blueprint,
+    plans.blueprint,
+    prices.blueprint,
+    reratings.blueprint,
+    findings.blueprint,
+    audit.blueprint,
+    settings.blueprint,
+)
 """Every resource of the console."""
 
 COOKIE = "shareauth_admin"

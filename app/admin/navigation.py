@@ -26,7 +26,21 @@ GROUPS: tuple[Group, ...] = (
     Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
     Group(
         _("Prices and access"),
-        (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
+        (
+            Entry("plans.index", _("Plans"), "layers", "plans:read"),
+            Entry("prices.index", _("Prices"), "tags", "prices:read"),
+        ),
+    ),
+    Group(
+        _("Watch"),
+        (
+            Entry("findings.index", _("Findings"), "clipboard-pulse", "findings:read"),
+            Entry("audit.index", _("Audit"), "journal-text", "audit:read"),
+        ),
+    ),
+    Group(
+        _("Service"),
+        (Entry("settings.index", _("Settings"), "sliders", "settings:read"),),
     ),
 )
 

@@ -4,16 +4,19 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from app.errors import Invalid
+from app.moments import Moment
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 LIMIT_MAX = 500
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 
 
 class PageQuery(BaseModel):
@@ -58,6 +61,18 @@ def position(text: str | None, *kinds: type) -> tuple[int | str, ...] | None:
     if any(isinstance(part, int) and abs(part) >= 2**63 for part in parts):
         raise Invalid("this cursor is not one of this list", code="cursor_invalid")
     return tuple(parts)
+
+
+def moment(part: int | str) -> datetime:
+    """The time in a cursor's position, written there by ``isoformat()``.
+
+    Raises:
+        Invalid: it is none (``cursor_invalid``).
+    """
+    try:
+        return _MOMENT.validate_python(part if isinstance(part, str) else None)
+    except ValueError:
+        raise Invalid("this cursor is not one of this list", code="cursor_invalid") from None
 
 
 def page(
