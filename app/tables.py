@@ -6,6 +6,7 @@ import app.links.models
 import app.metering.models
 import app.plans.models
 import app.pricing.models
+import app.reports.models
 import app.revision
 import app.tokens.models
 import app.unfinished.models

@@ -332,6 +332,21 @@ def upgrade() -> None:
         ["link_id", "received_at"],
         unique=False,
     )
+    op.create_index(op.f("ix_usage_events_chat_id"), "usage_events", ["chat_id"], unique=False)
+    op.create_index(
+        op.f("ix_usage_events_received_at_id"),
+        "usage_events",
+        ["received_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_usage_events_with_warnings",
+        "usage_events",
+        ["received_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("warnings <> '{}'"),
+        postgresql_where=sa.text("warnings <> '{}'"),
+    )
     op.create_index(
         op.f("ix_usage_events_user_id_received_at"),
         "usage_events",
@@ -438,6 +453,7 @@ def upgrade() -> None:
         sa.CheckConstraint("position >= 0", name=op.f("ck_ledger_postings_position")),
         sa.PrimaryKeyConstraint("transaction_id", "position", name=op.f("pk_ledger_postings")),
     )
+    _create_report_sums()
     op.execute("INSERT INTO config_revision (id, number) VALUES (1, 1)")
     if op.get_bind().dialect.name == "sqlite":
         _guard_sqlite()
@@ -453,6 +469,7 @@ def downgrade() -> None:
         for table in [*APPEND_ONLY, ACCOUNTS]:
             op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
             op.execute(f"DROP TRIGGER {table}_no_truncate ON {table}")
+    _drop_report_sums()
     op.drop_table("ledger_postings")
     _drop_usage_lines()
     if is_postgresql:
@@ -464,6 +481,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_visitor_sessions_expires_at"), table_name="visitor_sessions")
     op.drop_table("visitor_sessions")
     op.drop_index(op.f("ix_usage_events_user_id_received_at"), table_name="usage_events")
+    op.drop_index("ix_usage_events_with_warnings", table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_received_at_id"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_chat_id"), table_name="usage_events")
     op.drop_index(op.f("ix_usage_events_link_id_received_at"), table_name="usage_events")
     op.drop_index(op.f("ix_usage_events_fingerprint"), table_name="usage_events")
     op.drop_table("usage_events")
@@ -603,6 +623,104 @@ def _drop_unfinished_turns() -> None:
     op.drop_index(op.f("ix_unfinished_turns_link_id_asked_at"), table_name="unfinished_turns")
     op.drop_index(op.f("ix_unfinished_turns_asked_at"), table_name="unfinished_turns")
     op.drop_table("unfinished_turns")
+
+
+def _create_report_sums() -> None:
+    op.create_table(
+        "usage_names",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('app', 'model', 'node_kind')", name=op.f("ck_usage_names_kind")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_names")),
+        sa.UniqueConstraint("kind", "name", name=op.f("uq_usage_names_kind_name")),
+    )
+    _create_sums("usage_by_link", ("link_id", "app_id"))
+    _create_sums("usage_by_user", ("user_id", "link_id", "app_id"))
+    op.create_index(
+        op.f("ix_usage_by_user_user_id_width_start"),
+        "usage_by_user",
+        ["user_id", "width", "start"],
+        unique=False,
+    )
+    _create_sums(
+        "usage_by_model",
+        ("link_id", "app_id", "model_id", "kind_id"),
+        sa.Column("model_questions", sa.BigInteger(), nullable=False),
+        sa.Column("kind_questions", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "model_questions BETWEEN 0 AND questions AND kind_questions BETWEEN 0 AND questions",
+            name=op.f("ck_usage_by_model_questions"),
+        ),
+    )
+    op.create_table(
+        "usage_corrections",
+        sa.Column("start", sa.Integer(), nullable=False),
+        sa.Column("used_start", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("link_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("transactions", sa.BigInteger(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up')",
+            name=op.f("ck_usage_corrections_kind"),
+        ),
+        sa.CheckConstraint("transactions > 0", name=op.f("ck_usage_corrections_transactions")),
+        sa.PrimaryKeyConstraint(
+            "start", "used_start", "user_id", "link_id", "kind", name=op.f("pk_usage_corrections")
+        ),
+    )
+    op.create_index(
+        op.f("ix_usage_corrections_used_start"), "usage_corrections", ["used_start"], unique=False
+    )
+    op.create_table(
+        "report_positions",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_id", sa.BigInteger(), nullable=False),
+        sa.Column("zone", sa.String(length=80), nullable=False),
+        sa.Column("moved_at", TIME, nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_report_positions_only_one")),
+        sa.CheckConstraint(
+            "event_id >= 0 AND transaction_id >= 0",
+            name=op.f("ck_report_positions_never_before_all"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_positions")),
+    )
+
+
+def _create_sums(table: str, key: tuple[str, ...], *more: sa.schema.SchemaItem) -> None:
+    names = ("questions", "points", "charge", "input_tokens", "output_tokens")
+    op.create_table(
+        table,
+        sa.Column("width", sa.SmallInteger(), nullable=False),
+        sa.Column("start", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in key),
+        *(
+            sa.Column(name, sa.BigInteger(), nullable=False)
+            for name in (*names, "embedding_tokens", "rerank_tokens")
+        ),
+        *more,
+        sa.CheckConstraint(
+            "questions > 0 AND points >= 0 AND charge >= 0 AND input_tokens >= 0 "
+            "AND output_tokens >= 0 AND embedding_tokens >= 0 AND rerank_tokens >= 0",
+            name=op.f(f"ck_{table}_never_a_credit"),
+        ),
+        sa.PrimaryKeyConstraint("width", "start", *key, name=op.f(f"pk_{table}")),
+        sqlite_with_rowid=False,  # rows lie in the order of the key, as they are read
+    )
+
+
+def _drop_report_sums() -> None:
+    op.drop_table("report_positions")
+    op.drop_index(op.f("ix_usage_corrections_used_start"), table_name="usage_corrections")
+    op.drop_table("usage_corrections")
+    op.drop_index(op.f("ix_usage_by_user_user_id_width_start"), table_name="usage_by_user")
+    for table in ("usage_by_model", "usage_by_user", "usage_by_link", "usage_names"):
+        op.drop_table(table)
 
 
 def _guard_sqlite() -> None:

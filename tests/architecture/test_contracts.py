@@ -27,6 +27,8 @@ PURE_MODULES = [
     "app/ledger/reratings.py",
     "app/admission/periods.py",
     "app/turns/fingerprint.py",
+    "app/reports/spans.py",
+    "app/reports/rollup/fold.py",
     "app/spool/frames.py",
 ]
 
