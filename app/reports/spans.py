@@ -158,4 +158,3 @@ def _nearest_month(day: date) -> date:
     first = day.replace(day=1)
     following = (first + timedelta(days=32)).replace(day=1)
     return first if day - first <= following - day else following
-

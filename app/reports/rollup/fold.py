@@ -77,7 +77,8 @@ class Sums:
     def rows(self) -> list[dict[str, Any]]:
         """In the order of their keys, so that they are written where the last ones were."""
         names = (*self.key, *self.columns)
-        return [dict(zip(names, (*key, *self._sums[key]), strict=True)) for key in sorted(self._sums)]
+        in_order = sorted(self._sums.items())
+        return [dict(zip(names, (*key, *sums), strict=True)) for key, sums in in_order]
 
 
 class Fold:
@@ -93,7 +94,7 @@ class Fold:
 
     def add(self, event: Event) -> None:
         app_id = self._ids[named("app", event.app_name)]
-        tokens = [sum(counts) for counts in zip(*(line.tokens for line in event.lines))] or [0] * 4  # noqa: B905 - of no lines, no counts
+        tokens = [sum(line.tokens[kind] for line in event.lines) for kind in range(len(TOKENS))]
         sums = (1, event.points, event.charge, *tokens)
         lines = self._line_sums(event.lines)
         for width, start in self._spans(event.received_at):

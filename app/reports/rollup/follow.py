@@ -64,9 +64,7 @@ def advance(
     if decided is None:
         return Advanced(0, 0, is_done=True)
     upto_event = min(decided.event_id, position.event_id + events_max)
-    upto_transaction = min(
-        decided.transaction_id, position.transaction_id + TRANSACTIONS_AT_ONCE
-    )
+    upto_transaction = min(decided.transaction_id, position.transaction_id + TRANSACTIONS_AT_ONCE)
     counted = Advanced(
         events=_count_events(session, position.event_id, upto_event, zone),
         transactions=_count_moved(session, position.transaction_id, upto_transaction),

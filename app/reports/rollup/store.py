@@ -154,7 +154,9 @@ def name_ids(session: Session, names: Collection[Name]) -> dict[Name, int]:
         counts[name[0]] = counts.get(name[0], 0) + 1
         stands_for[name] = name if counts[name[0]] < NAMES_MAX else (name[0], OTHER_NAME)
         new.add(stands_for[name])
-    insert_ignoring(UsageName, session, [{"kind": kind, "name": name} for kind, name in sorted(new)])
+    insert_ignoring(
+        UsageName, session, [{"kind": kind, "name": name} for kind, name in sorted(new)]
+    )
     made = _known(session, new)
     return known | {name: made[other] for name, other in stands_for.items()}
 
@@ -219,7 +221,8 @@ def removed_months(session: Session) -> list[int]:
 def empty(session: Session) -> None:
     """Forget all sums, however long that takes."""
     _take_time(session)
-    for table in (*(table for table, _ in _TABLES), UsageCorrection):
+    tables: list[type[Base]] = [*(table for table, _ in _TABLES), UsageCorrection]
+    for table in tables:
         session.execute(sa.delete(table))
 
 
@@ -258,9 +261,7 @@ def _widen(session: Session, sums: sa.Table, columns: Sequence[str], how: _Widen
         session.execute(sa.insert(sums).from_select(names, wider))
 
 
-def _stretches(
-    session: Session, sums: sa.Table, how: _Widening
-) -> Iterator[tuple[int, int]]:
+def _stretches(session: Session, sums: sa.Table, how: _Widening) -> Iterator[tuple[int, int]]:
     """First quarter and end of each day or month that has sums of the narrow width."""
     last = -1
     while True:
@@ -298,9 +299,7 @@ def _writers(session: Session) -> set[str]:
     return set(session.scalars(holders))
 
 
-def _lines(
-    session: Session, condition: sa.ColumnElement[bool]
-) -> Iterator[tuple[int, Line]]:
+def _lines(session: Session, condition: sa.ColumnElement[bool]) -> Iterator[tuple[int, Line]]:
     rows = session.execute(
         sa.select(
             UsageLine.event_id,
