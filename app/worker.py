@@ -22,6 +22,7 @@ from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
 from app.metering import store as metering_store
 from app.metering.months import month_text
+from app.reports.rollup import follow
 from app.runtime import Runtime
 from app.statements import selfaudit, verification
 from app.statements.selfaudit import Surroundings
@@ -43,6 +44,8 @@ SESSIONS_KEPT = timedelta(days=7)
 """A finish may come long after its session has expired, and is billed by it."""
 UNFINISHED_KEPT = timedelta(days=400)
 """A year's report can be made when the year is over."""
+USAGE_BATCHES_MAX = 20
+"""So many at a time, then the other jobs have their turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -152,6 +155,15 @@ def prune_unfinished(runtime: Runtime, now: datetime) -> None:
         log.info("unfinished_turns_pruned", count=pruned)
 
 
+def follow_usage(runtime: Runtime, now: datetime) -> None:
+    """Add what is new in the books to the sums that reports are made of."""
+    for _ in range(USAGE_BATCHES_MAX):
+        with runtime.db.begin() as session:
+            advanced = follow.advance(session, zone=runtime.settings.zone, now=now)
+        if advanced.is_done:
+            return
+
+
 def drain_spool(runtime: Runtime, now: datetime) -> None:
     """Settle finishes that wait on this machine's disk, and say how many do."""
     try:
@@ -175,6 +187,7 @@ def _show_spool(runtime: Runtime, now: datetime) -> None:
 
 JOBS = (
     Job("drain_spool", every(timedelta(seconds=1)), drain_spool, runs_everywhere=True),
+    Job("follow_usage", every(timedelta(seconds=2)), follow_usage),
     Job("record_unfinished", every(timedelta(seconds=15)), record_unfinished),
     Job("prune_unfinished", every(timedelta(hours=1)), prune_unfinished),
     Job("prune_sessions", every(timedelta(hours=1)), prune_sessions),

@@ -1,4 +1,4 @@
-"""Usage for reports: many answers in few statements, and what they add up to when read one by one."""
+"""Usage for reports: many answers in few statements, and the sums counted."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -93,7 +93,9 @@ def count(
     return steps
 
 
-def spread(rng: random.Random, around: Sequence[datetime], days: int, number: int) -> list[datetime]:
+def spread(
+    rng: random.Random, around: Sequence[datetime], days: int, number: int
+) -> list[datetime]:
     """Moments within days of those given, to the second."""
     reach = days * 86400
     return [

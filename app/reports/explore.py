@@ -98,7 +98,7 @@ class _Study:
 
     def refuse_lines_gone(self) -> None:
         wanted = self._wanted(self._query.by, is_whole=True)
-        if not store.reads_lines(wanted, with_users=self._query.with_visitors):
+        if not store.reads_lines(wanted):
             return
         touched = store.months_in(Span(QUARTER, self._edges[0], self._edges[-1]))
         gone = sorted(store.removed_months(self._session) & set(touched))
@@ -189,8 +189,6 @@ class _Study:
             return {}
         if is_limited:
             wanted = replace(wanted, only=[keys for _, keys in places])
-        if store.reads_lines(wanted, with_users=True):
-            wanted = replace(wanted, buckets=self._buckets_of_quarters(len(wanted.buckets) == 1))
         return store.visitors(self._session, wanted)
 
     def _corrections(self, by: tuple[Group, ...], *, is_whole: bool) -> dict[Place, int]:
@@ -210,6 +208,7 @@ class _Study:
             link_ids=query.link_ids,
             counted=self._counted.event_id,
             questions=_questions(by, query.filters),
+            with_visitors=query.with_visitors,
         )
         if store.reads_lines(wanted):
             plain = self._buckets_of_quarters(is_whole)

@@ -1,10 +1,12 @@
 """Every SQL statement of reports: sums over spans of time, and the names of what they are of."""
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from app.ledger.models import Transaction
@@ -49,6 +51,7 @@ class Wanted:
     counted: int
     """The last event that counts, where events themselves are read."""
     questions: str | None
+    with_visitors: bool
     only: Sequence[tuple[int | str, ...]] | None = None
     """These groups alone."""
 
@@ -86,7 +89,7 @@ def sums(
     session: Session, wanted: Wanted, *, sort: str = "charge", limit: int | None = None
 ) -> list[Found]:
     """What the groups of each bucket add up to, those with the most of ``sort`` first."""
-    source = _source(wanted)
+    source = _source(session, wanted)
     keys = [source.groups[group] for group in wanted.by]
     measures = [source.measures[name].label(name) for name in MEASURES]
     statement = (
@@ -107,7 +110,7 @@ def sums(
 
 def visitors(session: Session, wanted: Wanted) -> dict[tuple[int, tuple[Any, ...]], int]:
     """How many users have an answer, by bucket and group."""
-    source = _source(wanted, with_users=True)
+    source = _source(session, wanted, with_users=True)
     keys = [source.groups[group] for group in wanted.by]
     names = [f"key_{place}" for place in range(len(keys))]
     people = (
@@ -134,7 +137,7 @@ def corrections(
 
     The buckets are plain quarters; the groups and filters are of users and links alone.
     """
-    spans = _spans(wanted.buckets)
+    spans = _spans(session, wanted.buckets)
     table = _CORRECTION
     start = table.c.start if basis == "posted" else table.c.used_start
     groups: dict[str, Any] = {"user": table.c.user_id, "link": table.c.link_id}
@@ -191,10 +194,10 @@ class _Source:
     conditions: tuple[Any, ...] = ()
 
 
-def reads_lines(wanted: Wanted, *, with_users: bool = False) -> bool:
+def reads_lines(wanted: Wanted) -> bool:
     """Whether only the lines themselves know: the sums have users or models, never both."""
     dimensions = _dimensions(wanted)
-    has_users = with_users or "user" in dimensions
+    has_users = wanted.with_visitors or "user" in dimensions
     return has_users and bool(dimensions & {"model", "node_kind"})
 
 
@@ -207,18 +210,18 @@ def _dimensions(wanted: Wanted) -> set[str]:
     return {*wanted.by, *(name for name, chosen in filters.items() if chosen is not None)}
 
 
-def _source(wanted: Wanted, *, with_users: bool = False) -> _Source:
-    if reads_lines(wanted, with_users=with_users):
-        return _lines(wanted)
+def _source(session: Session, wanted: Wanted, *, with_users: bool = False) -> _Source:
+    if reads_lines(wanted):
+        return _lines(session, wanted)
     dimensions = _dimensions(wanted)
     if dimensions & {"model", "node_kind"}:
-        return _kept(wanted, _MODEL)
-    return _kept(wanted, _USER if with_users or "user" in dimensions else _LINK)
+        return _kept(session, wanted, _MODEL)
+    return _kept(session, wanted, _USER if with_users or "user" in dimensions else _LINK)
 
 
-def _kept(wanted: Wanted, table: sa.Table) -> _Source:
+def _kept(session: Session, wanted: Wanted, table: sa.Table) -> _Source:
     """The sums of a table, added up over the spans."""
-    spans = _spans(wanted.buckets)
+    spans = _spans(session, wanted.buckets)
     within = (
         (table.c.width == spans.c.width)
         & (table.c.start >= spans.c.low)
@@ -243,19 +246,19 @@ def _kept(wanted: Wanted, table: sa.Table) -> _Source:
     )
 
 
-def _lines(wanted: Wanted) -> _Source:
+def _lines(session: Session, wanted: Wanted) -> _Source:
     """The lines of events that were counted; each bucket is one span of quarters."""
-    moments = sa.values(
-        sa.column("bucket", sa.Integer),
-        sa.column("low", UsageEvent.received_at.type),
-        sa.column("high", UsageEvent.received_at.type),
-    )
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    # Written as the database writes times: SQLite compares them as texts.
+    form = "%Y-%m-%dT%H:%M:%SZ" if is_postgresql else "%Y-%m-%d %H:%M:%S.%f"
     rows = [
-        (place, begin_of(span.low), begin_of(span.high))
+        (place, begin_of(span.low).strftime(form), begin_of(span.high).strftime(form))
         for place, bucket in enumerate(wanted.buckets)
         for span in bucket
     ]
-    spans = moments.data(rows).cte("spans")
+    moment = sa.DateTime(timezone=True)
+    columns = {"bucket": sa.Integer(), "low": moment, "high": moment}
+    spans = _given(session, columns, rows)
     event, line = UsageEvent, UsageLine
     within = (event.received_at >= spans.c.low) & (event.received_at < spans.c.high)
     joined = sa.join(spans, event, within).join(
@@ -285,15 +288,35 @@ def _lines(wanted: Wanted) -> _Source:
     )
 
 
-def _spans(buckets: Sequence[Sequence[Span]]) -> sa.CTE:
-    # Written out: there may be more of them than a statement may have parameters.
-    columns = [sa.column(name, sa.Integer) for name in ("bucket", "width", "low", "high", "sign")]
+def _spans(session: Session, buckets: Sequence[Sequence[Span]]) -> Any:  # noqa: ANN401 - SQLAlchemy's
     rows = [
         (place, span.width, span.low, span.high, span.sign)
         for place, bucket in enumerate(buckets)
         for span in bucket
     ]
-    return sa.values(*columns, literal_binds=True).data(rows).cte("spans")
+    names = ("bucket", "width", "low", "high", "sign")
+    return _given(session, dict.fromkeys(names, sa.Integer()), rows)
+
+
+def _given(session: Session, columns: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """A table of these rows, as one parameter: the statement is the same for any of them.
+
+    Built anew for each number of rows, a statement would take longer to build than to run.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        named = [dict(zip(columns, row, strict=True)) for row in rows]
+        document = sa.cast(sa.bindparam(None, named, type_=postgresql.JSONB), postgresql.JSONB)
+        typed = [sa.column(name, type_) for name, type_ in columns.items()]
+        given = sa.func.jsonb_to_recordset(document).table_valued(*typed)
+        table = given.render_derived(name="given", with_types=True)
+        return sa.select(*(table.c[name] for name in columns)).cte("spans")
+    each = sa.func.json_each(sa.bindparam(None, json.dumps(rows))).table_valued("value")
+    values = [
+        sa.type_coerce(sa.func.json_extract(each.c.value, f"$[{place}]"), type_).label(name)
+        for place, (name, type_) in enumerate(columns.items())
+    ]
+    # Materialized: what is taken out of JSON is taken out once.
+    return sa.select(*values).cte("spans").prefix_with("MATERIALIZED", dialect="sqlite")
 
 
 def _conditions(wanted: Wanted, source: _Source) -> list[Any]:
