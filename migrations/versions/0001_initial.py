@@ -283,76 +283,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_usage_days_link_id_day"), "usage_days", ["link_id", "day"], unique=False
     )
-    op.create_table(
-        "usage_events",
-        sa.Column("id", ROW_ID, nullable=False),
-        sa.Column("reference", sa.String(length=20), nullable=False),
-        sa.Column("idempotency_key", sa.String(length=80), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("link_id", ROW_ID, nullable=False),
-        sa.Column("user_id", ROW_ID, nullable=False),
-        sa.Column("plan_id", ROW_ID, nullable=True),
-        sa.Column("price_version_id", ROW_ID, nullable=True),
-        sa.Column("received_at", TIME, nullable=False),
-        sa.Column("app_name", sa.Text(), nullable=True),
-        sa.Column("chat_id", sa.Text(), nullable=True),
-        sa.Column("generation", sa.String(length=4), nullable=False),
-        sa.Column("billed_by", sa.String(length=10), nullable=False),
-        sa.Column("points", sa.BigInteger(), nullable=False),
-        sa.Column("price_sum", sa.BigInteger(), nullable=True),
-        sa.Column("charge", sa.BigInteger(), nullable=False),
-        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("node_count", sa.Integer(), nullable=False),
-        sa.Column("running_time_ms", sa.BigInteger(), nullable=True),
-        sa.Column("body_bytes", sa.Integer(), nullable=False),
-        sa.Column("warnings", JSON, nullable=False),
-        sa.Column("arithmetic", JSON, nullable=False),
-        sa.CheckConstraint(
-            "points >= 0 AND charge >= 0", name=op.f("ck_usage_events_never_a_credit")
-        ),
-        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_usage_events_link_id")),
-        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_usage_events_plan_id")),
-        sa.ForeignKeyConstraint(
-            ["price_version_id"],
-            ["price_versions.id"],
-            name=op.f("fk_usage_events_price_version_id"),
-        ),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_usage_events_user_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_events")),
-        sa.UniqueConstraint("idempotency_key", name=op.f("uq_usage_events_idempotency_key")),
-        sa.UniqueConstraint("reference", name=op.f("uq_usage_events_reference")),
-    )
-    op.create_index(
-        op.f("ix_usage_events_fingerprint"), "usage_events", ["fingerprint"], unique=False
-    )
-    op.create_index(
-        op.f("ix_usage_events_link_id_received_at"),
-        "usage_events",
-        ["link_id", "received_at"],
-        unique=False,
-    )
-    op.create_index(op.f("ix_usage_events_chat_id"), "usage_events", ["chat_id"], unique=False)
-    op.create_index(
-        op.f("ix_usage_events_received_at_id"),
-        "usage_events",
-        ["received_at", "id"],
-        unique=False,
-    )
-    op.create_index(
-        "ix_usage_events_with_warnings",
-        "usage_events",
-        ["received_at", "id"],
-        unique=False,
-        sqlite_where=sa.text("warnings <> '{}'"),
-        postgresql_where=sa.text("warnings <> '{}'"),
-    )
-    op.create_index(
-        op.f("ix_usage_events_user_id_received_at"),
-        "usage_events",
-        ["user_id", "received_at"],
-        unique=False,
-    )
+    _create_usage_events()
     op.create_table(
         "visitor_sessions",
         sa.Column("id", ROW_ID, nullable=False),
@@ -480,13 +411,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_visitor_sessions_user_id"), table_name="visitor_sessions")
     op.drop_index(op.f("ix_visitor_sessions_expires_at"), table_name="visitor_sessions")
     op.drop_table("visitor_sessions")
-    op.drop_index(op.f("ix_usage_events_user_id_received_at"), table_name="usage_events")
-    op.drop_index("ix_usage_events_with_warnings", table_name="usage_events")
-    op.drop_index(op.f("ix_usage_events_received_at_id"), table_name="usage_events")
-    op.drop_index(op.f("ix_usage_events_chat_id"), table_name="usage_events")
-    op.drop_index(op.f("ix_usage_events_link_id_received_at"), table_name="usage_events")
-    op.drop_index(op.f("ix_usage_events_fingerprint"), table_name="usage_events")
-    op.drop_table("usage_events")
+    _drop_usage_events()
     op.drop_index(op.f("ix_usage_days_link_id_day"), table_name="usage_days")
     op.drop_table("usage_days")
     _drop_unfinished_turns()
@@ -623,6 +548,89 @@ def _drop_unfinished_turns() -> None:
     op.drop_index(op.f("ix_unfinished_turns_link_id_asked_at"), table_name="unfinished_turns")
     op.drop_index(op.f("ix_unfinished_turns_asked_at"), table_name="unfinished_turns")
     op.drop_table("unfinished_turns")
+
+
+def _create_usage_events() -> None:
+    op.create_table(
+        "usage_events",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=80), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("plan_id", ROW_ID, nullable=True),
+        sa.Column("price_version_id", ROW_ID, nullable=True),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("app_name", sa.Text(), nullable=True),
+        sa.Column("chat_id", sa.Text(), nullable=True),
+        sa.Column("generation", sa.String(length=4), nullable=False),
+        sa.Column("billed_by", sa.String(length=10), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("price_sum", sa.BigInteger(), nullable=True),
+        sa.Column("charge", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("node_count", sa.Integer(), nullable=False),
+        sa.Column("running_time_ms", sa.BigInteger(), nullable=True),
+        sa.Column("body_bytes", sa.Integer(), nullable=False),
+        sa.Column("warnings", JSON, nullable=False),
+        sa.Column("arithmetic", JSON, nullable=False),
+        sa.CheckConstraint(
+            "points >= 0 AND charge >= 0", name=op.f("ck_usage_events_never_a_credit")
+        ),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_usage_events_link_id")),
+        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_usage_events_plan_id")),
+        sa.ForeignKeyConstraint(
+            ["price_version_id"],
+            ["price_versions.id"],
+            name=op.f("fk_usage_events_price_version_id"),
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_usage_events_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_events")),
+        sa.UniqueConstraint("idempotency_key", name=op.f("uq_usage_events_idempotency_key")),
+        sa.UniqueConstraint("reference", name=op.f("uq_usage_events_reference")),
+    )
+    op.create_index(
+        op.f("ix_usage_events_fingerprint"), "usage_events", ["fingerprint"], unique=False
+    )
+    op.create_index(
+        op.f("ix_usage_events_link_id_received_at"),
+        "usage_events",
+        ["link_id", "received_at"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_usage_events_chat_id"), "usage_events", ["chat_id"], unique=False)
+    op.create_index(
+        op.f("ix_usage_events_received_at_id"),
+        "usage_events",
+        ["received_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_usage_events_with_warnings",
+        "usage_events",
+        ["received_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("warnings <> '{}'"),
+        postgresql_where=sa.text("warnings <> '{}'"),
+    )
+    op.create_index(
+        op.f("ix_usage_events_user_id_received_at"),
+        "usage_events",
+        ["user_id", "received_at"],
+        unique=False,
+    )
+
+
+def _drop_usage_events() -> None:
+    op.drop_index(op.f("ix_usage_events_user_id_received_at"), table_name="usage_events")
+    op.drop_index("ix_usage_events_with_warnings", table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_received_at_id"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_chat_id"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_link_id_received_at"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_fingerprint"), table_name="usage_events")
+    op.drop_table("usage_events")
 
 
 def _create_report_sums() -> None:

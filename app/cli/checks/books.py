@@ -1,4 +1,4 @@
-"""SA5xx: prices, links, the ledger and what could not be recorded."""
+"""SA5xx: prices, links, the ledger, what could not be recorded, and the sums of reports."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
