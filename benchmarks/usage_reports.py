@@ -68,8 +68,10 @@ def works(reference: str, now: datetime) -> dict[str, Work]:
 
 
 def measure(db: Database, work: Work, rounds: int) -> tuple[float, float, float]:
-    """Milliseconds of some rounds, after one that is not counted: median, worst, and of the
-    processor in this process, which other programs of the machine change least."""
+    """Milliseconds of some rounds, after one that is not counted: median, worst, processor's.
+
+    The last is of this process alone, and what other programs of the machine change least.
+    """
     took, worked = [], []
     for _ in range(rounds + 1):
         began, cpu = time.perf_counter(), time.process_time()
