@@ -11,6 +11,7 @@ import app.metering.models
 import app.operators.models
 import app.plans.models
 import app.pricing.models
+import app.reports.models
 import app.revision
 import app.saved_views.models
 import app.sightings.models

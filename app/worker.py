@@ -36,6 +36,7 @@ from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
 from app.metering import store as metering_store
 from app.metering.months import month_text
+from app.reports.rollup import follow
 from app.runtime import Runtime
 from app.sightings import store as sighting_store
 from app.statements import selfaudit, verification
@@ -65,6 +66,8 @@ UNFINISHED_KEPT = timedelta(days=400)
 BACKGROUND_JOBS_KEPT = timedelta(days=90)
 """What they did stands in the audit journal; this is only how it went."""
 ACTOR = Actor("worker", "worker")
+USAGE_BATCHES_MAX = 20
+"""So many at a time, then the other jobs have their turn."""
 
 log = structlog.get_logger(__name__)
 
@@ -182,6 +185,15 @@ def forget_code_texts(runtime: Runtime, now: datetime) -> None:
         log.info("code_texts_forgotten", batches=batches)
 
 
+def follow_usage(runtime: Runtime, now: datetime) -> None:
+    """Add what is new in the books to the sums that reports are made of."""
+    for _ in range(USAGE_BATCHES_MAX):
+        with runtime.db.begin() as session:
+            advanced = follow.advance(session, zone=runtime.settings.zone, now=now)
+        if advanced.is_done:
+            return
+
+
 def drain_spool(runtime: Runtime, now: datetime) -> None:
     """Settle finishes that wait on this machine's disk, and say how many do."""
     try:
@@ -252,6 +264,7 @@ def _count_refusals(session: Session, since: datetime, until: datetime) -> Mappi
 
 JOBS = (
     Job("drain_spool", every(timedelta(seconds=1)), drain_spool, runs_everywhere=True),
+    Job("follow_usage", every(timedelta(seconds=2)), follow_usage),
     Job("record_unfinished", every(timedelta(seconds=15)), record_unfinished),
     Job("prune_unfinished", every(timedelta(hours=1)), prune_unfinished),
     Job("prune_sessions", every(timedelta(hours=1)), prune_sessions),

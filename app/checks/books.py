@@ -1,4 +1,4 @@
-"""SA5xx: prices, links, the ledger and what could not be recorded."""
+"""SA5xx: prices, links, the ledger, what could not be recorded, and the sums of reports."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,16 +10,19 @@ from app.ledger import verify
 from app.links import store as link_store
 from app.metering import store as metering_store
 from app.pricing import store as price_store
+from app.reports.proof import check
 
 VERIFIED = timedelta(days=1)
+COMPARED = timedelta(days=2)
 
 
 def check_books(session: Session, *, currency: str, now: datetime) -> Iterator[Finding]:
-    """SA501 to SA504, in one snapshot."""
+    """SA501 to SA505, in one snapshot."""
     yield _check_prices(session, currency, now)
     yield _check_links(session, now)
     yield _check_ledger(session, now)
     yield _check_quarantine(session)
+    yield _check_reports(session, now)
 
 
 def _check_prices(session: Session, currency: str, now: datetime) -> Finding:
@@ -90,3 +93,24 @@ def _check_quarantine(session: Session) -> Finding:
             "They may be money: `shareauth quarantine list`.",
         )
     return ok("SA504", "quarantine", "empty")
+
+
+def _check_reports(session: Session, now: datetime) -> Finding:
+    """Two days, so that a whole one by the operator's clock is among them."""
+    found = next(check.differences(session, since=now - COMPARED, until=now), None)
+    if found is not None:
+        return failed(
+            "SA505",
+            "reports",
+            f"the sums of reports differ from the books: {found}",
+            "The books are right: `shareauth usage rebuild` makes the sums anew from them.",
+        )
+    waits = check.waits_since(session, now=now)
+    if waits is not None:
+        return warning(
+            "SA505",
+            "reports",
+            f"answers since {waits} are in no report yet",
+            "Does `shareauth serve` or `shareauth worker` run? Its log says why they wait.",
+        )
+    return ok("SA505", "reports", "the last two days equal the books")

@@ -24,6 +24,7 @@ COMMANDS = [
     Later("prices", "app.cli.prices:prices", "The price book and its versions."),
     Later("ledger", "app.cli.ledger:ledger", "Wallets: top up, statements, verification."),
     Later("codes", "app.cli.codes:codes", "Redemption codes: batches, printing, redeeming."),
+    Later("usage", "app.cli.usage:usage", "What was used, by whom and of what; single answers."),
     Later("archives", "app.cli.archives:archives", "Usage lines of old months, as Parquet files."),
     Later("quarantine", "app.cli.quarantine:quarantine", "Finishes that could not be recorded."),
     Later("refusals", "app.cli.refusals:refusals", "Why visitors were refused, and who."),

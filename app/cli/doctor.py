@@ -21,8 +21,8 @@ def doctor(*, offline: bool) -> Report:
     """Check what the service needs, and say what to do about each thing that is wrong.
 
     Settings, data directory, database, Redis, the spool, issuers' keys, the address FastGPT is
-    given, prices, links, the ledger and missing finishes. Changes nothing. Ends with exit code 1
-    when something has failed; a warning is not a failure.
+    given, prices, links, the ledger, reports and missing finishes. Changes nothing. Ends with exit
+    code 1 when something has failed; a warning is not a failure.
     """
     findings = list(_examine(offline=offline))
     is_ok = all(finding.status != "failed" for finding in findings)

@@ -264,61 +264,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_usage_days_link_id_day"), "usage_days", ["link_id", "day"], unique=False
     )
-    op.create_table(
-        "usage_events",
-        sa.Column("id", ROW_ID, nullable=False),
-        sa.Column("reference", sa.String(length=20), nullable=False),
-        sa.Column("idempotency_key", sa.String(length=80), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("link_id", ROW_ID, nullable=False),
-        sa.Column("user_id", ROW_ID, nullable=False),
-        sa.Column("plan_id", ROW_ID, nullable=True),
-        sa.Column("price_version_id", ROW_ID, nullable=True),
-        sa.Column("received_at", TIME, nullable=False),
-        sa.Column("app_name", sa.Text(), nullable=True),
-        sa.Column("chat_id", sa.Text(), nullable=True),
-        sa.Column("generation", sa.String(length=4), nullable=False),
-        sa.Column("billed_by", sa.String(length=10), nullable=False),
-        sa.Column("points", sa.BigInteger(), nullable=False),
-        sa.Column("price_sum", sa.BigInteger(), nullable=True),
-        sa.Column("charge", sa.BigInteger(), nullable=False),
-        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("node_count", sa.Integer(), nullable=False),
-        sa.Column("running_time_ms", sa.BigInteger(), nullable=True),
-        sa.Column("body_bytes", sa.Integer(), nullable=False),
-        sa.Column("warnings", JSON, nullable=False),
-        sa.Column("arithmetic", JSON, nullable=False),
-        sa.CheckConstraint(
-            "points >= 0 AND charge >= 0", name=op.f("ck_usage_events_never_a_credit")
-        ),
-        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_usage_events_link_id")),
-        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_usage_events_plan_id")),
-        sa.ForeignKeyConstraint(
-            ["price_version_id"],
-            ["price_versions.id"],
-            name=op.f("fk_usage_events_price_version_id"),
-        ),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_usage_events_user_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_events")),
-        sa.UniqueConstraint("idempotency_key", name=op.f("uq_usage_events_idempotency_key")),
-        sa.UniqueConstraint("reference", name=op.f("uq_usage_events_reference")),
-    )
-    op.create_index(
-        op.f("ix_usage_events_fingerprint"), "usage_events", ["fingerprint"], unique=False
-    )
-    op.create_index(
-        op.f("ix_usage_events_link_id_received_at"),
-        "usage_events",
-        ["link_id", "received_at"],
-        unique=False,
-    )
-    op.create_index(
-        op.f("ix_usage_events_user_id_received_at"),
-        "usage_events",
-        ["user_id", "received_at"],
-        unique=False,
-    )
+    _create_usage_events()
     op.create_table(
         "visitor_sessions",
         sa.Column("id", ROW_ID, nullable=False),
@@ -405,6 +351,7 @@ def upgrade() -> None:
     _create_usage_lines()
     _create_postings()
     _create_codes_views_and_jobs()
+    _create_report_sums()
     op.execute("INSERT INTO config_revision (id, number) VALUES (1, 1)")
     _guard()
 
@@ -525,6 +472,7 @@ def downgrade() -> None:
         for table in [*APPEND_ONLY, ACCOUNTS]:
             op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
             op.execute(f"DROP TRIGGER {table}_no_truncate ON {table}")
+    _drop_report_sums()
     _drop_codes_views_and_jobs()
     op.drop_table("ledger_postings")
     _drop_usage_lines()
@@ -533,7 +481,7 @@ def downgrade() -> None:
             op.execute(f"DROP FUNCTION {function}")
     op.drop_table("ledger_transactions")
     op.drop_table("visitor_sessions")
-    op.drop_table("usage_events")
+    _drop_usage_events()
     op.drop_table("usage_days")
     _drop_what_is_told()
     _drop_unfinished_turns()
@@ -1064,6 +1012,187 @@ def _guard() -> None:
     else:
         _guard_postgresql()
         _partition_by_month()
+
+
+def _create_usage_events() -> None:
+    op.create_table(
+        "usage_events",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=80), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("plan_id", ROW_ID, nullable=True),
+        sa.Column("price_version_id", ROW_ID, nullable=True),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("app_name", sa.Text(), nullable=True),
+        sa.Column("chat_id", sa.Text(), nullable=True),
+        sa.Column("generation", sa.String(length=4), nullable=False),
+        sa.Column("billed_by", sa.String(length=10), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("price_sum", sa.BigInteger(), nullable=True),
+        sa.Column("charge", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("node_count", sa.Integer(), nullable=False),
+        sa.Column("running_time_ms", sa.BigInteger(), nullable=True),
+        sa.Column("body_bytes", sa.Integer(), nullable=False),
+        sa.Column("warnings", JSON, nullable=False),
+        sa.Column("arithmetic", JSON, nullable=False),
+        sa.CheckConstraint(
+            "points >= 0 AND charge >= 0", name=op.f("ck_usage_events_never_a_credit")
+        ),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_usage_events_link_id")),
+        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_usage_events_plan_id")),
+        sa.ForeignKeyConstraint(
+            ["price_version_id"],
+            ["price_versions.id"],
+            name=op.f("fk_usage_events_price_version_id"),
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_usage_events_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_events")),
+        sa.UniqueConstraint("idempotency_key", name=op.f("uq_usage_events_idempotency_key")),
+        sa.UniqueConstraint("reference", name=op.f("uq_usage_events_reference")),
+    )
+    op.create_index(
+        op.f("ix_usage_events_fingerprint"), "usage_events", ["fingerprint"], unique=False
+    )
+    op.create_index(
+        op.f("ix_usage_events_link_id_received_at"),
+        "usage_events",
+        ["link_id", "received_at"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_usage_events_chat_id"), "usage_events", ["chat_id"], unique=False)
+    op.create_index(
+        op.f("ix_usage_events_received_at_id"),
+        "usage_events",
+        ["received_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_usage_events_with_warnings",
+        "usage_events",
+        ["received_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("warnings <> '{}'"),
+        postgresql_where=sa.text("warnings <> '{}'"),
+    )
+    op.create_index(
+        op.f("ix_usage_events_user_id_received_at"),
+        "usage_events",
+        ["user_id", "received_at"],
+        unique=False,
+    )
+
+
+def _drop_usage_events() -> None:
+    op.drop_index(op.f("ix_usage_events_user_id_received_at"), table_name="usage_events")
+    op.drop_index("ix_usage_events_with_warnings", table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_received_at_id"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_chat_id"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_link_id_received_at"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_fingerprint"), table_name="usage_events")
+    op.drop_table("usage_events")
+
+
+def _create_report_sums() -> None:
+    op.create_table(
+        "usage_names",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('app', 'model', 'node_kind')", name=op.f("ck_usage_names_kind")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_names")),
+        sa.UniqueConstraint("kind", "name", name=op.f("uq_usage_names_kind_name")),
+    )
+    _create_sums("usage_by_link", ("link_id", "app_id"))
+    _create_sums("usage_by_user", ("user_id", "link_id", "app_id"))
+    op.create_index(
+        op.f("ix_usage_by_user_user_id_width_start"),
+        "usage_by_user",
+        ["user_id", "width", "start"],
+        unique=False,
+    )
+    _create_sums(
+        "usage_by_model",
+        ("link_id", "app_id", "model_id", "kind_id"),
+        sa.Column("model_questions", sa.BigInteger(), nullable=False),
+        sa.Column("kind_questions", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "model_questions BETWEEN 0 AND questions AND kind_questions BETWEEN 0 AND questions",
+            name=op.f("ck_usage_by_model_questions"),
+        ),
+    )
+    op.create_table(
+        "usage_corrections",
+        sa.Column("start", sa.Integer(), nullable=False),
+        sa.Column("used_start", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("link_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("transactions", sa.BigInteger(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up')",
+            name=op.f("ck_usage_corrections_kind"),
+        ),
+        sa.CheckConstraint("transactions > 0", name=op.f("ck_usage_corrections_transactions")),
+        sa.PrimaryKeyConstraint(
+            "start", "used_start", "user_id", "link_id", "kind", name=op.f("pk_usage_corrections")
+        ),
+    )
+    op.create_index(
+        op.f("ix_usage_corrections_used_start"), "usage_corrections", ["used_start"], unique=False
+    )
+    op.create_table(
+        "report_positions",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_id", sa.BigInteger(), nullable=False),
+        sa.Column("zone", sa.String(length=80), nullable=False),
+        sa.Column("moved_at", TIME, nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_report_positions_only_one")),
+        sa.CheckConstraint(
+            "event_id >= 0 AND transaction_id >= 0",
+            name=op.f("ck_report_positions_never_before_all"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_positions")),
+    )
+
+
+def _create_sums(table: str, key: tuple[str, ...], *more: sa.schema.SchemaItem) -> None:
+    names = ("questions", "points", "charge", "input_tokens", "output_tokens")
+    op.create_table(
+        table,
+        sa.Column("width", sa.SmallInteger(), nullable=False),
+        sa.Column("start", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in key),
+        *(
+            sa.Column(name, sa.BigInteger(), nullable=False)
+            for name in (*names, "embedding_tokens", "rerank_tokens")
+        ),
+        *more,
+        sa.CheckConstraint(
+            "questions > 0 AND points >= 0 AND charge >= 0 AND input_tokens >= 0 "
+            "AND output_tokens >= 0 AND embedding_tokens >= 0 AND rerank_tokens >= 0",
+            name=op.f(f"ck_{table}_never_a_credit"),
+        ),
+        sa.PrimaryKeyConstraint("width", "start", *key, name=op.f(f"pk_{table}")),
+        sqlite_with_rowid=False,  # rows lie in the order of the key, as they are read
+    )
+
+
+def _drop_report_sums() -> None:
+    op.drop_table("report_positions")
+    op.drop_index(op.f("ix_usage_corrections_used_start"), table_name="usage_corrections")
+    op.drop_table("usage_corrections")
+    op.drop_index(op.f("ix_usage_by_user_user_id_width_start"), table_name="usage_by_user")
+    for table in ("usage_by_model", "usage_by_user", "usage_by_link", "usage_names"):
+        op.drop_table(table)
 
 
 def _guard_sqlite() -> None:

@@ -39,6 +39,8 @@ PURE_MODULES = [
     "app/codes/notation.py",
     "app/admission/periods.py",
     "app/turns/fingerprint.py",
+    "app/reports/spans.py",
+    "app/reports/rollup/fold.py",
     "app/spool/frames.py",
 ]
 
