@@ -1,21 +1,38 @@
 """Put the admin into the application."""
 
-from flask import Blueprint, Flask, g
+from flask import Blueprint, Flask, g, request
 
-from app.admin import access, documents, navigation, wording
+from app.admin import access, documents, door_words, navigation, wording
+from app.admin.api import issuers as api_issuers
+from app.admin.api import links as api_links
 from app.admin.api import plans as api_plans
 from app.admin.api import section as api
+from app.admin.api import signin as api_signin
+from app.admin.api import tokens as api_tokens
 from app.admin.api.section import Section
-from app.admin.pages import account, overview, plans
+from app.admin.pages import account, issuers, links, overview, plans, tokens
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import languages, security
 from app.runtime import Runtime
 
-API: tuple[Section, ...] = (api_plans.section,)
+API: tuple[Section, ...] = (
+    api_signin.section,
+    api_links.section,
+    api_issuers.section,
+    api_tokens.section,
+    api_plans.section,
+)
 """Every resource of the JSON API."""
 
-PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
+PAGES: tuple[Blueprint, ...] = (
+    overview.blueprint,
+    account.blueprint,
+    links.blueprint,
+    issuers.blueprint,
+    tokens.blueprint,
+    plans.blueprint,
+)
 """Every resource of the console."""
 
 COOKIE = "shareauth_admin"
@@ -36,15 +53,20 @@ def install(app: Flask, runtime: Runtime) -> None:
     pagekit.install(app)
     access.csrf.init_app(app)
     app.jinja_env.globals.update(
-        may=lambda permission: access.desk().may(permission), **wording.NAMES
+        may=lambda permission: access.desk().may(permission),
+        **wording.NAMES,
+        **door_words.NAMES,
     )
     for section in API:
         app.register_blueprint(section.blueprint)
     app.register_blueprint(documents.blueprint(API))
     api.nowhere(app)
-    for blueprint in (*PAGES, pages.nowhere()):
-        blueprint.context_processor(_context)
+    shown = (*PAGES, pages.nowhere())
+    for blueprint in shown:
         app.register_blueprint(blueprint)
+    names = {blueprint.name for blueprint in shown}
+    # Of the application, for blueprints cannot be set up once more for a second one in a process.
+    app.context_processor(lambda: _context() if request.blueprint in names else {})
 
 
 def _context() -> dict[str, object]:

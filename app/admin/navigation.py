@@ -26,7 +26,12 @@ GROUPS: tuple[Group, ...] = (
     Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
     Group(
         _("Prices and access"),
-        (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
+        (
+            Entry("links.index", _("Links"), "link-45deg", "links:read"),
+            Entry("issuers.index", _("Issuers"), "patch-check", "issuers:read"),
+            Entry("tokens.check", _("Visitors’ tokens"), "key", "tokens:check"),
+            Entry("plans.index", _("Plans"), "layers", "plans:read"),
+        ),
     ),
 )
 

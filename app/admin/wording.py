@@ -35,6 +35,18 @@ ERRORS = {
     "operator_exists": _("There is an operator of this name already."),
     "plan_exists": _("There is a plan of this name already."),
     "plan_not_found": _("There is no such plan."),
+    "link_exists": _("There is a link of this name already."),
+    "link_not_found": _("There is no such link."),
+    "link_key_missing": _("No key of this link works any more: make a new one."),
+    "link_takes_others": _(
+        "This link takes no tokens that are minted here: open it as one of your own visitors."
+    ),
+    "tester_not_free": _("The plan link-test must have the multiplier 0: tests of links are free."),
+    "issuer_exists": _("This name, or what iss says, belongs to an issuer already."),
+    "issuer_not_found": _("There is no such issuer."),
+    "issuer_fixed": _("This issuer is not kept in the console: it is changed in the settings."),
+    "user_not_found": _("There is no such user."),
+    "token_not_found": _("There is no such token."),
     "session_not_found": _("There is no such session."),
     "database_away": _("The database does not answer. Try again shortly."),
     "database_busy": _("The database is busy. Try again shortly."),

@@ -78,6 +78,12 @@ def list_page(
     return session.scalars(query).all()
 
 
+def names(session: Session, ids: Collection[int]) -> dict[int, str]:
+    """What the links of these ids are called."""
+    rows = session.execute(sa.select(Link.id, Link.name).where(Link.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
 def list_live_keys_of(
     session: Session, link_ids: Collection[int], now: datetime
 ) -> dict[int, list[LinkKey]]:

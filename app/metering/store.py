@@ -224,9 +224,7 @@ def questions_since(session: Session, first: date) -> int:
     return _sums(session, UsageDay.day >= first).questions
 
 
-def questions_by_link(
-    session: Session, link_ids: Collection[int], first: date
-) -> dict[int, int]:
+def questions_by_link(session: Session, link_ids: Collection[int], first: date) -> dict[int, int]:
     """Answers booked on each link since that day; links without any are not in it."""
     rows = session.execute(
         sa.select(UsageDay.link_id, sa.func.sum(UsageDay.questions))

@@ -5,8 +5,7 @@ is opened and nobody becomes a user. Each rule is one step, and where one says n
 can still be asked are asked too.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
@@ -138,12 +137,10 @@ class Examiner:
                 name(f"issuer {issuer.name!r}")
         if issuer is None:
             return None
-        is_taken = False
         with walk.step("taken") as tell:
             rules.check_issuer(issuer, link)
-            is_taken = True
             tell(f"tokens of issuer {issuer.name!r} open this link")
-        if not is_taken:
+        if walk.has_failed("taken"):
             return None
         evidence = None
         with walk.step("proof") as tell:
@@ -160,27 +157,47 @@ class _Walk:
         self._steps: dict[str, Step] = {}
         self._refusal: Denied | None = None
 
-    @contextlib.contextmanager
-    def step(self, name: StepName) -> Iterator[Callable[[str], None]]:
-        """Ask one rule; a refusal is noted, not raised. What the block tells is said of a yes."""
-        said: list[str] = [""]
+    def step(self, name: StepName) -> "_Asking":
+        """Ask one rule in this block; a refusal in it is noted, not raised."""
+        return _Asking(self, name)
 
-        def tell(text: str) -> None:
-            said[0] = text
+    def note(self, step: Step, refusal: Denied | None = None) -> None:
+        self._refusal = self._refusal or refusal
+        self._steps[step.name] = step
 
-        try:
-            yield tell
-        except Denied as refusal:
-            self._refusal = self._refusal or refusal
-            self._steps[name] = Step(name, "failed", refusal.message, refusal.code)
-        else:
-            self._steps[name] = Step(name, "passed", said[0])
+    def has_failed(self, name: StepName) -> bool:
+        return self._steps[name].outcome == "failed"
 
     def verdict(
         self, evidence: Evidence | None, user: UserContext | None, until: datetime | None
     ) -> Verdict:
         steps = tuple(self._steps.get(name, Step(name, "skipped")) for name in STEPS)
         return Verdict(self._refusal, evidence, user, until, steps)
+
+
+class _Asking:
+    """One rule that is being asked."""
+
+    def __init__(self, walk: _Walk, name: StepName) -> None:
+        self._walk = walk
+        self._name = name
+        self._said = ""
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self._tell
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
+        if isinstance(error, Denied):
+            self._walk.note(Step(self._name, "failed", error.message, error.code), error)
+            return True
+        if error is None:
+            self._walk.note(Step(self._name, "passed", self._said))
+        return False
+
+    def _tell(self, text: str) -> None:
+        self._said = text
 
 
 def _form(token: str) -> str:
