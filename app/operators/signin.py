@@ -102,16 +102,6 @@ class Desk:
         Raises:
             SignInFailed: note the failure in a transaction of its own.
         """
-        operator = self.prove_password(session, name, password)
-        needs_code = operator.totp_confirmed_at is not None
-        return self.open(session, operator, method="password", is_complete=not needs_code)
-
-    def prove_password(self, session: Session, name: str, password: str) -> Operator:
-        """Whose name and password these are; opens nothing.
-
-        Raises:
-            SignInFailed: as above.
-        """
         operator = store.find_by_name(session, name)
         is_right = passwords.matches(password, operator.password_hash if operator else None)
         if operator is None or not is_right or operator.status != "active":
@@ -119,7 +109,8 @@ class Desk:
         if passwords.is_outdated(operator.password_hash or ""):
             operator.password_hash = passwords.hashed(password)
         store.forget_failures(session, name_digest=self._digest(name), address=self._client.address)
-        return operator
+        needs_code = operator.totp_confirmed_at is not None
+        return self.open(session, operator, method="password", is_complete=not needs_code)
 
     def with_code(self, session: Session, half: OperatorSession, code: str) -> SignedIn:
         """Complete a half-open session by a TOTP or recovery code; it gets a new secret.
@@ -170,22 +161,16 @@ class Desk:
         session.add(row)
         session.flush()
         if is_complete:
-            self.note_success(session, operator, "admin", {"method": method, "session": row.id})
+            operator.last_login_at = self._now
+            journal.record(
+                session,
+                actor=Actor(operator.name, "admin", self._client.address),
+                action="operators.sign_in",
+                subject=("operator", operator.id),
+                now=self._now,
+                change=(None, {"method": method, "session": row.id}),
+            )
         return SignedIn(operator, row, secret)
-
-    def note_success(
-        self, session: Session, operator: Operator, source: str, how: dict[str, object]
-    ) -> None:
-        """Write down that an operator has signed in, and how."""
-        operator.last_login_at = self._now
-        journal.record(
-            session,
-            actor=Actor(operator.name, source, self._client.address),
-            action="operators.sign_in",
-            subject=("operator", operator.id),
-            now=self._now,
-            change=(None, how),
-        )
 
     def _digest(self, name: str) -> str:
         return self._keys.token_digest(f"login {name.strip().lower()}")

@@ -7,14 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy.orm import Session
 
 from app.admin import access
-from app.admin.desk import Desk
+from app.admin.desk import Caller, Desk
 from app.admin.resources import account
 from app.admin.texts import check_storable
 from app.audit.journal import Actor
 from app.errors import Conflict, Forbidden
-from app.operators import api_tokens, signin, store
+from app.operators import api_tokens, store
 from app.operators.api_tokens import ApiTokenSpec
-from app.operators.models import Operator
+from app.operators.models import Operator, OperatorSession
 from app.operators.roles import permissions_of
 from app.operators.signin import SignInFailed
 
@@ -26,12 +26,6 @@ class CodeRequired(SignInFailed):
     """The password is right, and a code of the second factor has to come with it."""
 
     code = "code_required"
-
-
-class CodeWrong(SignInFailed):
-    """The code of the second factor is wrong, or was used already."""
-
-    code = "code_wrong"
 
 
 class NotReady(Forbidden):
@@ -65,33 +59,31 @@ class BearerOut(BaseModel):
 def sign_in(desk: Desk, given: Credentials) -> BearerOut:
     """A token with all rights of the operator.
 
+    The page's two steps in one, with all that guards them; the browser's session that they open is
+    exchanged for a token at once.
+
     Raises:
-        SignInFailed, SignInThrottled: as on the page; CodeRequired when the code is missing.
+        SignInFailed, SignInThrottled: as on the page.
+        CodeRequired: the password is right, and the code is missing.
         NotReady: a first password was not changed, or a required second factor not set up.
     """
     password = given.password.get_secret_value()
     check_storable([given.name, password, given.code or ""])
-    attempt = signin.Desk(
-        desk.keys, access.client(desk.settings), access.lifetimes(desk.settings), desk.now
-    )
-    name = given.name.strip().lower()
-    with desk.db.read() as session:
-        attempt.check_throttle(session, name)
-        attempt.check_throttle(session, _code_of(name))
-    try:
-        with desk.db.begin() as session:
-            operator = attempt.prove_password(session, name, password)
-            _check_code(attempt, operator, given.code)
-            _check_ready(desk, operator)
-            return _opened(session, desk, attempt, operator)
-    except CodeRequired:
-        raise
-    except SignInFailed as failure:
-        with desk.db.begin() as session:
-            attempt.note_failure(
-                session, _code_of(name) if isinstance(failure, CodeWrong) else name
-            )
-        raise
+    opened = account.sign_in(desk, access.client, given.name, password).session
+    if not opened.is_complete:
+        if given.code is None:
+            _close(desk, opened.id)
+            raise CodeRequired("a code of the second factor has to come with the password")
+        half = _half_signed_in(desk, opened)
+        opened = account.sign_in_with_code(half, access.client, given.code).session
+    with desk.db.begin() as session:
+        store.delete_session(session, opened.id)
+        operator = store.get(session, opened.operator_id)
+        problem = _unfinished(desk, operator)
+        made = None if problem else _exchanged(session, desk, operator)
+    if made is None:
+        raise NotReady(f"{problem} in the console before signing in here")
+    return made
 
 
 def sign_out(desk: Desk) -> None:
@@ -115,7 +107,28 @@ def sign_out(desk: Desk) -> None:
         api_tokens.revoke(session, token, actor=desk.actor, now=desk.now, reason="signed out")
 
 
-def _opened(session: Session, desk: Desk, attempt: signin.Desk, operator: Operator) -> BearerOut:
+def _half_signed_in(desk: Desk, opened: OperatorSession) -> Desk:
+    """The desk of somebody whose password was right and whose code is judged next."""
+    with desk.db.read() as session:
+        operator = store.get(session, opened.operator_id)
+        caller = Caller(
+            operator_id=operator.id,
+            name=operator.name,
+            role=operator.role,
+            permissions=frozenset(),
+            link_ids=None,
+            session_id=opened.id,
+            is_complete=False,
+        )
+    return Desk(desk.runtime, caller, desk.now, address=desk.address)
+
+
+def _close(desk: Desk, session_id: int) -> None:
+    with desk.db.begin() as session:
+        store.delete_session(session, session_id)
+
+
+def _exchanged(session: Session, desk: Desk, operator: Operator) -> BearerOut:
     scopes = tuple(sorted(permissions_of(operator.role, link_ids=operator.link_ids)))
     total = timedelta(seconds=desk.settings.admin.session_max_age_s)
     expires_at = desk.now + min(total, LASTS_MAX)
@@ -127,7 +140,6 @@ def _opened(session: Session, desk: Desk, attempt: signin.Desk, operator: Operat
         actor=Actor(operator.name, "api", desk.address),
         now=desk.now,
     )
-    attempt.note_success(session, operator, "api", {"method": "password", "token": made.row.id})
     return BearerOut(
         token=made.token,
         expires_at=expires_at,
@@ -137,23 +149,10 @@ def _opened(session: Session, desk: Desk, attempt: signin.Desk, operator: Operat
     )
 
 
-def _check_code(attempt: signin.Desk, operator: Operator, code: str | None) -> None:
-    if operator.totp_confirmed_at is None:
-        return
-    if code is None:
-        raise CodeRequired("a code of the second factor has to come with the password")
-    if not attempt.take_code(operator, code):
-        raise CodeWrong("the code is wrong or was used already")
-
-
-def _check_ready(desk: Desk, operator: Operator) -> None:
+def _unfinished(desk: Desk, operator: Operator) -> str | None:
     """What the pages ask for before anything else is asked for here as well."""
     if operator.must_change_password:
-        raise NotReady("change the first password in the console before signing in here")
+        return "change the first password"
     if desk.settings.admin.second_factor == "required" and operator.totp_confirmed_at is None:
-        raise NotReady("set the second factor up in the console before signing in here")
-
-
-def _code_of(name: str) -> str:
-    """What wrong codes are counted under, as the page counts them."""
-    return f"code of {name}"
+        return "set the second factor up"
+    return None
