@@ -22,7 +22,6 @@ from app.links.commands import Counting, LinkChange, LinkSpec
 from app.links.models import Link, LinkKey
 from app.links.store import LinkNotFound
 from app.metering import store as metering_store
-from app.money import from_nano
 from app.plans import store as plan_store
 from app.plans.commands import GUEST_PLAN
 from app.tokens import store as token_store
@@ -286,7 +285,6 @@ def _described(link: Link) -> Mapping[str, Any]:
         "id": link.id,
         **commands.describe(link),
         "share_id": share_id(link.share_url),
-        "price_multiplier": from_nano(link.price_multiplier),
         "created_at": link.created_at,
     }
 
