@@ -1,6 +1,6 @@
 """Put the admin into the application."""
 
-from flask import Blueprint, Flask, g, request
+from flask import Blueprint, Flask, g
 
 from app.admin import access, documents, door_words, navigation, wording
 from app.admin.api import issuers as api_issuers
@@ -61,12 +61,10 @@ def install(app: Flask, runtime: Runtime) -> None:
         app.register_blueprint(section.blueprint)
     app.register_blueprint(documents.blueprint(API))
     api.nowhere(app)
-    shown = (*PAGES, pages.nowhere())
-    for blueprint in shown:
+    for blueprint in (*PAGES, pages.nowhere()):
+        # Not the blueprint's own method: tests make several applications in one process.
+        app.template_context_processors.setdefault(blueprint.name, []).append(_context)
         app.register_blueprint(blueprint)
-    names = {blueprint.name for blueprint in shown}
-    # Of the application, for blueprints cannot be set up once more for a second one in a process.
-    app.context_processor(lambda: _context() if request.blueprint in names else {})
 
 
 def _context() -> dict[str, object]:
