@@ -44,7 +44,9 @@ ERRORS = {
     "tester_not_free": _("The plan link-test must have the multiplier 0: tests of links are free."),
     "issuer_exists": _("This name, or what iss says, belongs to an issuer already."),
     "issuer_not_found": _("There is no such issuer."),
-    "issuer_fixed": _("This issuer is not kept in the console: it is changed in the settings."),
+    "issuer_fixed": _(
+        "This issuer is built in, or stands in the settings: it cannot be changed here."
+    ),
     "user_not_found": _("There is no such user."),
     "token_not_found": _("There is no such token."),
     "session_not_found": _("There is no such session."),

@@ -27,7 +27,7 @@ from app.tokens.issuers import LOCAL
 from app.tokens.models import Token
 from app.users import commands as user_commands
 from app.users import store as user_store
-from app.users.commands import UserSpec
+from app.users.commands import UserChange, UserSpec
 from app.users.models import User
 from app.users.subject import storable
 
@@ -148,15 +148,19 @@ def ensure_tester(session: Session, *, keys: Keys, actor: Actor, now: datetime) 
             code="tester_not_free",
         )
     found = find_local(session, TESTER)
-    if found is not None:
-        return found
-    return add_local(
-        session,
-        TESTER,
-        name=TESTER_NAME,
-        plan_id=plan.id,
-        limits=_UNLIMITED,
-        keys=keys,
-        actor=actor,
-        now=now,
-    )
+    if found is None:
+        return add_local(
+            session,
+            TESTER,
+            name=TESTER_NAME,
+            plan_id=plan.id,
+            limits=_UNLIMITED,
+            keys=keys,
+            actor=actor,
+            now=now,
+        )
+    if (found.plan_id, found.limits) != (plan.id, _UNLIMITED.stored()):
+        # Somebody has made or changed this user by hand: a test must neither cost nor be limited.
+        change = UserChange(plan_id=plan.id, limits=_UNLIMITED)
+        user_commands.update(session, found, change, actor=actor, now=now)
+    return found

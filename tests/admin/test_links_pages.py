@@ -6,9 +6,12 @@ import threading
 import pytest
 from app.config import Settings
 from app.metering.models import UsageEvent
+from app.turns import visitor_urls
 from app.turns.visitor_urls import TESTER
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
+
+from admin_builders import ACTOR
 
 SHARE_URL = "https://fastgpt.example/chat/share?shareId=abc123"
 ROOT = re.compile(r'value="(https://auth\.example/l/[^"]+)"')
@@ -98,6 +101,19 @@ def test_testing_again_leaves_nothing_in_the_books_and_no_open_question(house, o
     assert (event.points, event.charge) == (0, 0)
     held = house.runtime.gate.snapshot(event.user_id, link_id)
     assert held.visitor_open == 0
+
+
+def test_a_test_visitor_made_by_hand_is_free_all_the_same(house, owner):
+    link_id, _ = make(owner, "by hand")
+    with house.db.begin() as session:
+        found = visitor_urls.find_local(session, TESTER)
+        if found is None:
+            parts = {"keys": house.runtime.keys, "actor": ACTOR, "now": house.now}
+            visitor_urls.add_local(session, TESTER, **parts)
+        else:
+            found.plan_id, found.limits = None, {}
+    owner.post(f"/admin/links/{link_id}/test")
+    assert "It works" in owner.text()
 
 
 def test_the_test_says_what_is_wrong(house, owner):
