@@ -2,24 +2,31 @@
 
 from flask import Blueprint, Flask
 
-from app.admin import access, documents, wording
+from app.admin import access, documents, door_words, wording
 from app.admin.api import audit as api_audit
 from app.admin.api import findings as api_findings
+from app.admin.api import issuers as api_issuers
+from app.admin.api import links as api_links
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
 from app.admin.api import reratings as api_reratings
 from app.admin.api import section as api
 from app.admin.api import settings as api_settings
+from app.admin.api import signin as api_signin
+from app.admin.api import tokens as api_tokens
 from app.admin.api.section import Section
 from app.admin.pages import (
     account,
     audit,
     findings,
+    issuers,
+    links,
     overview,
     plans,
     prices,
     reratings,
     settings,
+    tokens,
 )
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
@@ -27,24 +34,31 @@ from app.pagekit import security
 from app.runtime import Runtime
 
 API: tuple[Section, ...] = (
+    api_signin.section,
+    api_links.section,
+    api_issuers.section,
+    api_tokens.section,
+    api_audit.section,
+    api_findings.section,
     api_plans.section,
     api_prices.section,
     api_reratings.section,
-    api_findings.section,
-    api_audit.section,
     api_settings.section,
 )
 """Every resource of the JSON API."""
 
 PAGES: tuple[Blueprint, ...] = (
-    overview.blueprint,
     account.blueprint,
+    audit.blueprint,
+    findings.blueprint,
+    issuers.blueprint,
+    links.blueprint,
+    overview.blueprint,
     plans.blueprint,
     prices.blueprint,
     reratings.blueprint,
-    findings.blueprint,
-    audit.blueprint,
     settings.blueprint,
+    tokens.blueprint,
 )
 """Every resource of the console."""
 
@@ -66,7 +80,9 @@ def install(app: Flask, runtime: Runtime) -> None:
     pagekit.install(app)
     access.csrf.init_app(app)
     app.jinja_env.globals.update(
-        may=lambda permission: access.desk().may(permission), **wording.NAMES
+        may=lambda permission: access.desk().may(permission),
+        **wording.NAMES,
+        **door_words.NAMES,
     )
     for section in API:
         app.register_blueprint(section.blueprint)

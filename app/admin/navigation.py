@@ -23,9 +23,20 @@ class Group:
 
 
 GROUPS: tuple[Group, ...] = (
-    Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
     Group(
-        _("Prices and access"),
+        "",
+        (Entry("overview.show", _("Overview"), "speedometer2", SELF),),
+    ),
+    Group(
+        _("Visitors"),
+        (
+            Entry("links.index", _("Links"), "link-45deg", "links:read"),
+            Entry("issuers.index", _("Issuers"), "patch-check", "issuers:read"),
+            Entry("tokens.check", _("Visitors’ tokens"), "key", "tokens:check"),
+        ),
+    ),
+    Group(
+        _("Money"),
         (
             Entry("plans.index", _("Plans"), "layers", "plans:read"),
             Entry("prices.index", _("Prices"), "tags", "prices:read"),

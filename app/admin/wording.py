@@ -52,6 +52,18 @@ ERRORS = {
     "link_not_found": _("There is no such link."),
     "user_not_found": _("There is no such user."),
     "subject_ambiguous": _("Several issuers know this subject: use the uid."),
+    "link_exists": _("There is a link of this name already."),
+    "link_key_missing": _("No key of this link works any more: make a new one."),
+    "link_takes_others": _(
+        "This link takes no tokens that are minted here: open it as one of your own visitors."
+    ),
+    "tester_not_free": _("The plan link-test must have the multiplier 0: tests of links are free."),
+    "issuer_exists": _("This name, or what iss says, belongs to an issuer already."),
+    "issuer_not_found": _("There is no such issuer."),
+    "issuer_fixed": _(
+        "This issuer is built in, or stands in the settings: it cannot be changed here."
+    ),
+    "token_not_found": _("There is no such token."),
     "session_not_found": _("There is no such session."),
     "database_away": _("The database does not answer. Try again shortly."),
     "database_busy": _("The database is busy. Try again shortly."),

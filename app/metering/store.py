@@ -224,6 +224,16 @@ def questions_since(session: Session, first: date) -> int:
     return _sums(session, UsageDay.day >= first).questions
 
 
+def questions_by_link(session: Session, link_ids: Collection[int], first: date) -> dict[int, int]:
+    """Answers booked on each link since that day; links without any are not in it."""
+    rows = session.execute(
+        sa.select(UsageDay.link_id, sa.func.sum(UsageDay.questions))
+        .where(UsageDay.link_id.in_(link_ids), UsageDay.day >= first)
+        .group_by(UsageDay.link_id)
+    )
+    return {link_id: int(questions) for link_id, questions in rows}
+
+
 def link_points(session: Session, link_id: int) -> int:
     """All nano-points ever used on a link."""
     return _sums(session, UsageDay.link_id == link_id).points

@@ -1,6 +1,6 @@
 """Every SQL statement on issuers, minted tokens, revocations and sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -77,15 +77,21 @@ def list_tokens(
     *,
     user_id: int | None = None,
     link_id: int | None = None,
+    link_ids: Collection[int] | None = None,
     before_id: int | None = None,
     limit: int = 100,
 ) -> Sequence[Token]:
-    """Minted tokens, newest first; ``before_id`` is the id the page before ended with."""
+    """Minted tokens, newest first; ``before_id`` is the id the page before ended with.
+
+    ``link_ids``: only those that are bound to one of these.
+    """
     query = sa.select(Token).order_by(Token.id.desc()).limit(limit)
     if user_id is not None:
         query = query.where(Token.user_id == user_id)
     if link_id is not None:
         query = query.where(Token.link_id == link_id)
+    if link_ids is not None:
+        query = query.where(Token.link_id.in_(link_ids))
     if before_id is not None:
         query = query.where(Token.id < before_id)
     return session.scalars(query).all()

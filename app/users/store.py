@@ -83,6 +83,12 @@ def list_page(session: Session, *, after_id: int = 0, limit: int = 100) -> list[
     return [ListedUser(user, name) for user, name in rows]
 
 
+def load(session: Session, ids: Collection[int]) -> dict[int, User]:
+    """The users of these ids."""
+    found = session.scalars(sa.select(User).where(User.id.in_(ids)))
+    return {user.id: user for user in found}
+
+
 def issuer_name(session: Session, issuer_id: int) -> str:
     return session.scalar(sa.select(_issuers.c.name).where(_issuers.c.id == issuer_id)) or ""
 
