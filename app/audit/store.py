@@ -1,6 +1,6 @@
 """Every SQL statement that reads audit entries."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -25,3 +25,18 @@ def list_page(
     return session.scalars(
         statement.filter_by(**{name: value for name, value in wanted.items() if value is not None})
     ).all()
+
+
+def list_about(
+    session: Session,
+    objects: Collection[tuple[str, str]],
+    *,
+    before_id: int | None = None,
+    limit: int = 50,
+) -> Sequence[AuditEntry]:
+    """Entries about any of these objects (type and id), newest first, below ``before_id``."""
+    place = sa.tuple_(AuditEntry.object_type, AuditEntry.object_id)
+    statement = sa.select(AuditEntry).where(place.in_(list(objects)))
+    if before_id is not None:
+        statement = statement.where(AuditEntry.id < before_id)
+    return session.scalars(statement.order_by(AuditEntry.id.desc()).limit(limit)).all()

@@ -35,6 +35,7 @@ WORKFLOWS = (
     "app/statements/",
     "app/archives/",
     "app/backup/",
+    "app/people/",
     "app/runtime.py",
 )
 """The runtime is none, but reads the revision that it announces."""
