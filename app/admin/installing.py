@@ -3,19 +3,34 @@
 from flask import Blueprint, Flask, g
 
 from app.admin import access, documents, navigation, wording
+from app.admin.api import ledger as api_ledger
 from app.admin.api import plans as api_plans
 from app.admin.api import section as api
+from app.admin.api import users as api_users
+from app.admin.api import wallets as api_wallets
 from app.admin.api.section import Section
-from app.admin.pages import account, overview, plans
+from app.admin.pages import account, ledger, overview, plans, users, wallets
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import languages, security
 from app.runtime import Runtime
 
-API: tuple[Section, ...] = (api_plans.section,)
+API: tuple[Section, ...] = (
+    api_ledger.section,
+    api_plans.section,
+    api_users.section,
+    api_wallets.section,
+)
 """Every resource of the JSON API."""
 
-PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
+PAGES: tuple[Blueprint, ...] = (
+    overview.blueprint,
+    account.blueprint,
+    ledger.blueprint,
+    plans.blueprint,
+    users.blueprint,
+    wallets.blueprint,
+)
 """Every resource of the console."""
 
 COOKIE = "shareauth_admin"

@@ -25,6 +25,13 @@ class Group:
 GROUPS: tuple[Group, ...] = (
     Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
     Group(
+        _("People and money"),
+        (
+            Entry("users.index", _("Users"), "people", "users:read"),
+            Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
+        ),
+    ),
+    Group(
         _("Prices and access"),
         (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
     ),
