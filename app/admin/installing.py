@@ -58,7 +58,8 @@ def install(app: Flask, runtime: Runtime) -> None:
     app.register_blueprint(documents.blueprint(API))
     api.nowhere(app)
     for blueprint in (*PAGES, pages.nowhere()):
-        blueprint.context_processor(_context)
+        # Not the blueprint's own method: tests make several applications in one process.
+        app.template_context_processors.setdefault(blueprint.name, []).append(_context)
         app.register_blueprint(blueprint)
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import YEAR_MAX, YEAR_MIN, Moment, Number, Reason, Text
+from app.admin.inputs import YEAR_MAX, YEAR_MIN, Amount, Moment, Number, Reason, Text
 from app.admin.paging import Page, PageQuery
 from app.admin.resources import wallets
 from app.admin.resources.wallets import FundedOut, Preview
@@ -47,7 +46,7 @@ class AccountOut(BaseModel):
 
     name: str
     kind: Literal["wallet", "house"]
-    balance: Decimal
+    balance: Amount
     currency: str
     user_id: int | None
     subject: str | None = Field(description="Whose wallet it is.")
@@ -58,7 +57,7 @@ class AccountPage(Page[AccountOut]):
     """The house's accounts and the sum of all wallets, then wallets."""
 
     house: list[AccountOut]
-    wallets_sum: Decimal = Field(description="Of all wallets, on whichever page they are.")
+    wallets_sum: Amount = Field(description="Of all wallets, on whichever page they are.")
     wallets_count: int
 
 
@@ -75,8 +74,8 @@ class TransactionOut(BaseModel):
     kind: str
     user_id: int
     subject: str
-    amount: Decimal
-    balance_after: Decimal
+    amount: Amount
+    balance_after: Amount
     posted_at: datetime
     reason: str | None
     actor: str
@@ -89,7 +88,7 @@ class PostingOut(BaseModel):
     """One side of a transaction; all sum to zero."""
 
     account: str
-    amount: Decimal
+    amount: Amount
 
 
 class WholeTransactionOut(TransactionOut):

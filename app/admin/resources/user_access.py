@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Reason
+from app.admin.inputs import Amount, Reason
 from app.admin.paging import Page, PageQuery
 from app.audit import store as audit_store
 from app.metering import store as metering_store
@@ -68,8 +67,8 @@ class AnswerOut(BaseModel):
     link_id: int
     link: str
     app_name: str | None
-    points: Decimal
-    charge: Decimal
+    points: Amount
+    charge: Amount
 
 
 class AnswerPage(Page[AnswerOut]):

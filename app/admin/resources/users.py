@@ -1,7 +1,6 @@
 """Users, as the API and the pages show and change them."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging, versions
 from app.admin.desk import Desk
-from app.admin.inputs import Reason, Text
+from app.admin.inputs import Amount, Reason, Text
 from app.admin.paging import Page, PageQuery
 from app.config import Locale
 from app.ledger.browsing import store as browsing
@@ -53,7 +52,7 @@ class UserOut(BaseModel):
 class ListedUserOut(UserOut):
     """A user in a list."""
 
-    balance: Decimal | None = Field(description="Null for who may not see wallets.")
+    balance: Amount | None = Field(description="Null for who may not see wallets.")
 
 
 class UserPage(Page[ListedUserOut]):

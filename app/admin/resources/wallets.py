@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Moment, Number, Paid, Reason, Signed
+from app.admin.inputs import Amount, Moment, Number, Paid, Reason, Signed
 from app.admin.paging import Page, PageQuery
 from app.admin.resources import user_access
 from app.admin.resources.users import load_plans
@@ -40,27 +40,27 @@ class WalletOut(BaseModel):
 
     user_id: int
     currency: str
-    balance: Decimal
-    held: Decimal | None = Field(
+    balance: Amount
+    held: Amount | None = Field(
         description="For questions that wait for their answer; null while Redis does not answer."
     )
-    credit: Decimal | None = Field(description="How far below zero it may go; null: without end.")
-    spendable: Decimal | None = Field(description="What questions may cost now; null: anything.")
+    credit: Amount | None = Field(description="How far below zero it may go; null: without end.")
+    spendable: Amount | None = Field(description="What questions may cost now; null: anything.")
     questions_today: int
-    points_today: Decimal
-    points_this_month: Decimal
+    points_today: Amount
+    points_this_month: Amount
 
 
 class LimitOut(BaseModel):
     """One limit in effect."""
 
     name: str
-    value: Decimal | None = Field(description="Null: nothing limits it.")
+    value: Amount | None = Field(description="Null: nothing limits it.")
     source: Literal["plan", "link", "user"] | None = Field(
         description="Who says so; null: nobody says anything."
     )
-    used: Decimal | None
-    left: Decimal | None
+    used: Amount | None
+    left: Amount | None
     renews_at: datetime | None
 
 
@@ -90,7 +90,7 @@ class SumOut(BaseModel):
 
     kind: str
     count: int
-    amount: Decimal
+    amount: Amount
 
 
 class EntryOut(BaseModel):
@@ -100,9 +100,9 @@ class EntryOut(BaseModel):
     sequence: int
     kind: str
     at: datetime
-    amount: Decimal
-    balance_after: Decimal
-    points: Decimal | None
+    amount: Amount
+    balance_after: Amount
+    points: Amount | None
     models: list[str]
     link: str | None
     app_name: str | None
@@ -120,8 +120,8 @@ class StatementOut(Page[EntryOut]):
     currency: str
     since: datetime
     until: datetime
-    opening: Decimal
-    closing: Decimal
+    opening: Amount
+    closing: Amount
     sums: list[SumOut] = Field(
         description="Of the whole period; they lead from `opening` to `closing`."
     )
@@ -156,7 +156,7 @@ class FundedOut(BaseModel):
 
     transaction: int
     user_id: int
-    balance: Decimal
+    balance: Amount
     currency: str
     is_replay: bool = Field(description="It was booked before with this key; nothing was moved.")
 
@@ -164,9 +164,9 @@ class FundedOut(BaseModel):
 class Preview(BaseModel):
     """What a change would make of a wallet."""
 
-    before: Decimal
-    amount: Decimal
-    after: Decimal
+    before: Amount
+    amount: Amount
+    after: Amount
 
 
 def show(desk: Desk, user_id: int) -> WalletOut:
