@@ -69,7 +69,10 @@ class Register:
         is_new = evidence.issued_at is not None and evidence.issued_at >= (
             erased.erased_at or call.now
         )
-        return self._keep(None if is_new else erased, evidence, call)
+        if is_new:
+            return self._keep(None, evidence, call)
+        # Not kept: what is remembered goes by the subject, and is not of this token alone.
+        return self._known(erased, evidence, call)
 
     def recall(self, evidence: Evidence) -> int | None:
         """The id of the user's row, from memory alone; None if it is not there."""
@@ -171,16 +174,20 @@ class Register:
         return kept or row
 
     def _keep(self, row: User | None, evidence: Evidence, call: Call) -> KnownUser:
-        known = known_user(
+        known = self._known(row, evidence, call)
+        place = (evidence.user_issuer.id, evidence.subject)
+        self._shelf(evidence).put(place, known, epoch=call.epoch)
+        return known
+
+    @staticmethod
+    def _known(row: User | None, evidence: Evidence, call: Call) -> KnownUser:
+        return known_user(
             row,
             issuer=evidence.user_issuer,
             subject=evidence.subject,
             uid=evidence.uid,
             household=call.household,
         )
-        place = (evidence.user_issuer.id, evidence.subject)
-        self._shelf(evidence).put(place, known, epoch=call.epoch)
-        return known
 
     def _shelf(self, evidence: Evidence) -> Shelf[tuple[int, str], KnownUser]:
         return self._guests if evidence.is_self_proving else self._users
