@@ -21,7 +21,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cursor: Annotated[str | None, Field(max_length=500)] = None
+    cursor: Annotated[str, Field(max_length=500, pattern=r"^[A-Za-z0-9_-]*$")] | None = None
     """``next`` of the page before."""
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = 50
 

@@ -63,7 +63,7 @@ class UserQuery(PageQuery):
     q: Text | None = Field(
         default=None, description="Part of subject or name, or the beginning of the uid."
     )
-    subject: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
+    subject: Annotated[str, Field(min_length=1, max_length=300)] | None = Field(
         default=None, description="The subject exactly, as the issuer writes it."
     )
     issuer: Text | None = None
