@@ -6,6 +6,7 @@ from app.admin import access, documents, door_words, wording
 from app.admin.api import audit as api_audit
 from app.admin.api import findings as api_findings
 from app.admin.api import issuers as api_issuers
+from app.admin.api import ledger as api_ledger
 from app.admin.api import links as api_links
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
@@ -14,12 +15,15 @@ from app.admin.api import section as api
 from app.admin.api import settings as api_settings
 from app.admin.api import signin as api_signin
 from app.admin.api import tokens as api_tokens
+from app.admin.api import users as api_users
+from app.admin.api import wallets as api_wallets
 from app.admin.api.section import Section
 from app.admin.pages import (
     account,
     audit,
     findings,
     issuers,
+    ledger,
     links,
     overview,
     plans,
@@ -27,6 +31,8 @@ from app.admin.pages import (
     reratings,
     settings,
     tokens,
+    users,
+    wallets,
 )
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
@@ -36,6 +42,9 @@ from app.runtime import Runtime
 API: tuple[Section, ...] = (
     api_signin.section,
     api_links.section,
+    api_users.section,
+    api_wallets.section,
+    api_ledger.section,
     api_issuers.section,
     api_tokens.section,
     api_audit.section,
@@ -52,6 +61,7 @@ PAGES: tuple[Blueprint, ...] = (
     audit.blueprint,
     findings.blueprint,
     issuers.blueprint,
+    ledger.blueprint,
     links.blueprint,
     overview.blueprint,
     plans.blueprint,
@@ -59,6 +69,8 @@ PAGES: tuple[Blueprint, ...] = (
     reratings.blueprint,
     settings.blueprint,
     tokens.blueprint,
+    users.blueprint,
+    wallets.blueprint,
 )
 """Every resource of the console."""
 

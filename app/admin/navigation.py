@@ -30,6 +30,7 @@ GROUPS: tuple[Group, ...] = (
     Group(
         _("Visitors"),
         (
+            Entry("users.index", _("Users"), "people", "users:read"),
             Entry("links.index", _("Links"), "link-45deg", "links:read"),
             Entry("issuers.index", _("Issuers"), "patch-check", "issuers:read"),
             Entry("tokens.check", _("Visitors’ tokens"), "key", "tokens:check"),
@@ -40,6 +41,7 @@ GROUPS: tuple[Group, ...] = (
         (
             Entry("plans.index", _("Plans"), "layers", "plans:read"),
             Entry("prices.index", _("Prices"), "tags", "prices:read"),
+            Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
         ),
     ),
     Group(

@@ -1,5 +1,7 @@
 """Words for what the program calls by name: roles, limits, states, and refusals by their code."""
 
+from collections.abc import Iterable
+
 from app.errors import ServiceError
 from app.limits import GuestLimits, LinkLimits, VisitorLimits
 from app.pagekit.languages import lazy_gettext as _
@@ -19,6 +21,27 @@ LIMITS = {
     "points_per_month": _("Points a month"),
     "points_total": _("Points in all"),
     "open_questions": _("Open questions"),
+}
+KINDS = {
+    "charge": _("Charge"),
+    "top_up": _("Top-up"),
+    "adjustment": _("Adjustment"),
+    "refund": _("Refund"),
+    "reversal": _("Reversal"),
+}
+"""Of transactions."""
+ACCOUNTS = {
+    "revenue": _("Revenue"),
+    "funding": _("Payments received"),
+    "adjustments": _("Corrections"),
+}
+"""The house's."""
+SOURCES = {"plan": _("the plan"), "link": _("the link"), "user": _("the user's own")}
+"""Where a limit comes from."""
+USER_STATES = {
+    "active": (_("active"), "success"),
+    "suspended": (_("suspended"), "danger"),
+    "erased": (_("erased"), "secondary"),
 }
 ERRORS = {
     "not_signed_in": _("Sign in first."),
@@ -65,6 +88,23 @@ ERRORS = {
     ),
     "token_not_found": _("There is no such token."),
     "session_not_found": _("There is no such session."),
+    "user_exists": _("This subject of this issuer is a user already."),
+    "user_erased": _("This user was erased: nothing of them can be changed any more."),
+    "transaction_not_found": _("There is no such transaction."),
+    "subject_differs": _("What you typed is not the subject of this user."),
+    "questions_open": _(
+        "Answers for this user are still on their way. Suspend the user, and erase when they are "
+        "through."
+    ),
+    "balance_too_large": _("The balance would be more than the ledger can hold."),
+    "idempotency_conflict": _("This form was used for something else: open the page again."),
+    "already_reversed": _("This transaction is reversed already."),
+    "priced_since": _("The answer was priced again since: reverse that first, newest first."),
+    "period_invalid": _("The period ends before it begins."),
+    "verification_too_long": _(
+        "That is too much to check while you wait. Choose fewer days; every night all of it is "
+        "checked."
+    ),
     "database_away": _("The database does not answer. Try again shortly."),
     "database_busy": _("The database is busy. Try again shortly."),
     "internal_error": _("Something went wrong on our side."),
@@ -85,7 +125,31 @@ def told(error: ServiceError) -> str:
     return str(ERRORS.get(error.code, error.message))
 
 
+def kind_name(kind: str) -> str:
+    return KINDS.get(kind, kind)
+
+
+def account_name(name: str) -> str:
+    return ACCOUNTS.get(name, name)
+
+
+def source_name(source: str | None) -> str:
+    return "" if source is None else SOURCES[source]
+
+
+def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Options of a select that are called what they are."""
+    return [(name, name) for name in names]
+
+
 NAMES = {
+    "pairs": pairs,
+    "states": lambda: [(state, word) for state, (word, _tone) in USER_STATES.items()],
+    "kinds": lambda: list(KINDS.items()),
+    "kind_name": kind_name,
+    "account_name": account_name,
+    "source_name": source_name,
+    "user_states": USER_STATES,
     "role_name": role_name,
     "limit_name": limit_name,
     "told": told,

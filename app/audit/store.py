@@ -1,6 +1,6 @@
 """Every SQL statement that reads audit entries."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -71,3 +71,18 @@ def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
         yield AuditEntry.at < wanted.until
     if wanted.reason is not None:
         yield AuditEntry.reason.icontains(wanted.reason, autoescape=True)
+
+
+def list_about(
+    session: Session,
+    objects: Collection[tuple[str, str]],
+    *,
+    before_id: int | None = None,
+    limit: int = 50,
+) -> Sequence[AuditEntry]:
+    """Entries about any of these objects (type and id), newest first, below ``before_id``."""
+    place = sa.tuple_(AuditEntry.object_type, AuditEntry.object_id)
+    statement = sa.select(AuditEntry).where(place.in_(list(objects)))
+    if before_id is not None:
+        statement = statement.where(AuditEntry.id < before_id)
+    return session.scalars(statement.order_by(AuditEntry.id.desc()).limit(limit)).all()

@@ -23,6 +23,12 @@ class TokenNotFound(NotFound):
     code = "token_not_found"
 
 
+class SessionNotFound(NotFound):
+    """The visitor has no such session."""
+
+    code = "session_not_found"
+
+
 def list_issuers(session: Session) -> Sequence[Issuer]:
     """All issuers, in the order they were made."""
     return session.scalars(sa.select(Issuer).order_by(Issuer.id)).all()
@@ -141,6 +147,39 @@ def end_sessions(session: Session, token_digest: str, now: datetime) -> None:
         .where(VisitorSession.token_digest == token_digest, VisitorSession.ended_at.is_(None))
         .values(ended_at=now)
     )
+
+
+def list_user_sessions(
+    session: Session, user_id: int, *, before_id: int | None = None, limit: int = 100
+) -> Sequence[VisitorSession]:
+    """A user's sessions that are kept, also ended ones, newest first."""
+    query = sa.select(VisitorSession).where(VisitorSession.user_id == user_id)
+    if before_id is not None:
+        query = query.where(VisitorSession.id < before_id)
+    return session.scalars(query.order_by(VisitorSession.id.desc()).limit(limit)).all()
+
+
+def get_user_session(session: Session, user_id: int, session_id: int) -> VisitorSession:
+    """The user's session of that id.
+
+    Raises:
+        SessionNotFound: they have none.
+    """
+    found = session.scalar(
+        sa.select(VisitorSession).where(
+            VisitorSession.id == session_id, VisitorSession.user_id == user_id
+        )
+    )
+    if found is None:
+        raise SessionNotFound(f"user {user_id} has no session {session_id}")
+    return found
+
+
+def delete_of_user(session: Session, user_id: int) -> tuple[int, int]:
+    """Delete a user's sessions and minted tokens; how many there were of each."""
+    ended = session.execute(sa.delete(VisitorSession).where(VisitorSession.user_id == user_id))
+    taken = session.execute(sa.delete(Token).where(Token.user_id == user_id))
+    return int(getattr(ended, "rowcount", 0)), int(getattr(taken, "rowcount", 0))
 
 
 def prune_sessions(session: Session, *, expired_before: datetime) -> int:

@@ -131,6 +131,16 @@ def list_turns(
     return session.scalars(statement.order_by(*newest_first).limit(limit)).all()
 
 
+def list_of_user(
+    session: Session, user_id: int, *, before_id: int | None, limit: int
+) -> Sequence[UnfinishedTurn]:
+    """All of a user's, by number, newest first, those below ``before_id``."""
+    statement = sa.select(UnfinishedTurn).where(UnfinishedTurn.user_id == user_id)
+    if before_id is not None:
+        statement = statement.where(UnfinishedTurn.id < before_id)
+    return session.scalars(statement.order_by(UnfinishedTurn.id.desc()).limit(limit)).all()
+
+
 def totals(session: Session, wanted: Wanted) -> Totals:
     is_open = UnfinishedTurn.finished_late_at.is_(None)
     found = session.execute(

@@ -38,6 +38,7 @@ WORKFLOWS = (
     "app/alarms/",
     "app/backup/",
     "app/background/",
+    "app/people/",
     "app/runtime.py",
 )
 """The runtime is none, but reads the revision that it announces."""

@@ -311,7 +311,7 @@ def _mint(session: Session, desk: Desk, link: Link, user: User, spec: UrlSpec) -
 
 def _shown(session: Session, desk: Desk, rows: Sequence[Token]) -> list[TokenOut]:
     session.flush()
-    users = user_store.load(session, {row.user_id for row in rows})
+    users = user_store.load_by_ids(session, {row.user_id for row in rows})
     names = link_store.names(session, {row.link_id for row in rows if row.link_id is not None})
     return [_token(row, users[row.user_id], names.get(row.link_id or 0), desk.now) for row in rows]
 
