@@ -22,6 +22,8 @@ from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
 from app.metering import store as metering_store
 from app.metering.months import month_text
+from app.operators import signin
+from app.operators import store as operator_store
 from app.runtime import Runtime
 from app.statements import selfaudit, verification
 from app.statements.selfaudit import Surroundings
@@ -80,6 +82,17 @@ def prune_sessions(runtime: Runtime, now: datetime) -> None:
         pruned = token_store.prune_sessions(session, expired_before=now - SESSIONS_KEPT)
     if pruned:
         log.info("sessions_pruned", count=pruned)
+
+
+def prune_operators(runtime: Runtime, now: datetime) -> None:
+    """Forget operators' sessions that have ended, and failed sign-ins that count no more."""
+    idle = timedelta(seconds=runtime.settings.admin.session_idle_s)
+    with runtime.db.begin() as session:
+        pruned = operator_store.prune(
+            session, now=now, idle_since=now - idle, failures_before=now - signin.WINDOW
+        )
+    if pruned:
+        log.info("operator_sessions_pruned", count=pruned)
 
 
 def prune_quarantine(runtime: Runtime, now: datetime) -> None:
@@ -178,6 +191,7 @@ JOBS = (
     Job("record_unfinished", every(timedelta(seconds=15)), record_unfinished),
     Job("prune_unfinished", every(timedelta(hours=1)), prune_unfinished),
     Job("prune_sessions", every(timedelta(hours=1)), prune_sessions),
+    Job("prune_operators", every(timedelta(hours=1)), prune_operators),
     Job("prune_quarantine", every(timedelta(hours=1)), prune_quarantine),
     Job("prepare_partitions", every(timedelta(hours=1)), prepare_partitions),
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),

@@ -32,6 +32,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_CHECK_DEFAULT=False,  # access.guard does, and knows who came with a token
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        WTF_CSRF_SSL_STRICT=False,  # it trusts the Host header; access.guard asks Sec-Fetch-Site
     )
     pagekit.install(app)
     access.csrf.init_app(app)

@@ -36,6 +36,17 @@ def get(session: Session, operator_id: int) -> Operator:
     return operator
 
 
+def lock(session: Session, operator_id: int) -> Operator:
+    """The operator as they are now, locked until the transaction ends.
+
+    Raises: OperatorNotFound.
+    """
+    operator = session.get(Operator, operator_id, with_for_update=True, populate_existing=True)
+    if operator is None:
+        raise OperatorNotFound(f"there is no operator {operator_id}")
+    return operator
+
+
 def find_by_name(session: Session, name: str) -> Operator | None:
     return session.scalar(sa.select(Operator).where(Operator.name == name.strip().lower()))
 
@@ -63,6 +74,7 @@ def lock_owners(session: Session) -> Sequence[Operator]:
         .where(Operator.role == "owner", Operator.status == "active")
         .order_by(Operator.id)
         .with_for_update()
+        .execution_options(populate_existing=True)
     ).all()
 
 
@@ -96,9 +108,12 @@ def delete_sessions_of(session: Session, operator_id: int, *, but: int | None = 
     return session.execute(statement).rowcount  # type: ignore[attr-defined, no-any-return]
 
 
-def prune(session: Session, *, now: datetime, failures_before: datetime) -> int:
-    """Forget expired sessions and old failures; how many rows went."""
-    sessions = session.execute(sa.delete(OperatorSession).where(OperatorSession.expires_at <= now))
+def prune(
+    session: Session, *, now: datetime, idle_since: datetime, failures_before: datetime
+) -> int:
+    """Forget sessions that expired or idled too long, and old failures; how many rows went."""
+    is_over = (OperatorSession.expires_at <= now) | (OperatorSession.last_seen_at <= idle_since)
+    sessions = session.execute(sa.delete(OperatorSession).where(is_over))
     failures = session.execute(sa.delete(LoginFailure).where(LoginFailure.at < failures_before))
     return sessions.rowcount + failures.rowcount  # type: ignore[attr-defined, no-any-return]
 
@@ -126,13 +141,14 @@ def list_tokens(session: Session, *, operator_id: int | None = None) -> Sequence
 def count_failures(
     session: Session,
     *,
+    kind: str,
     since: datetime,
     name_digest: str | None = None,
     address: str | None = None,
 ) -> tuple[int, datetime | None]:
     """How many sign-ins failed since then for what is given, and when the oldest of them did."""
     statement = sa.select(sa.func.count(), sa.func.min(LoginFailure.at)).where(
-        LoginFailure.at > since
+        LoginFailure.at > since, LoginFailure.kind == kind
     )
     if name_digest is not None:
         statement = statement.where(LoginFailure.name_digest == name_digest)
@@ -142,9 +158,11 @@ def count_failures(
     return count, oldest
 
 
-def forget_failures(session: Session, *, name_digest: str, address: str) -> None:
+def forget_failures(session: Session, *, kind: str, name_digest: str, address: str) -> None:
     session.execute(
         sa.delete(LoginFailure).where(
-            LoginFailure.name_digest == name_digest, LoginFailure.address == address
+            LoginFailure.kind == kind,
+            LoginFailure.name_digest == name_digest,
+            LoginFailure.address == address,
         )
     )

@@ -44,6 +44,12 @@ UNFINISHED_TURNS = Counter(
     "of those recorded) or forgotten (let go unrecorded).",
     ["outcome"],
 )
+SIGN_INS = Counter(
+    "shareauth_sign_ins_total",
+    "Operators who tried to sign in, by how (password, code, oidc, token: one that is unknown, "
+    "expired or revoked) and by what became of it: ok, failed or throttled.",
+    ["method", "outcome"],
+)
 JOB_RUNS = Counter(
     "shareauth_job_runs_total", "Runs of periodic jobs, by job and outcome.", ["job", "outcome"]
 )
@@ -85,6 +91,7 @@ SPOOL_ASIDE = Gauge(
 
 METRICS = (
     HOOK_REQUESTS,
+    SIGN_INS,
     HOOK_SECONDS,
     FINISHES,
     FINISH_WARNINGS,

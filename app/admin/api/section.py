@@ -120,7 +120,7 @@ def guard_api(blueprint: Blueprint) -> None:
 
     @blueprint.before_request
     def check() -> None:
-        access.guard(datetime.now(UTC))
+        access.guard(datetime.now(UTC), takes_tokens=True)
         throttle.check(access.desk())
 
     @blueprint.errorhandler(ServiceError)
@@ -196,7 +196,7 @@ def _view(endpoint: Endpoint, handler: Callable[..., Any]) -> Callable[..., Resp
                 [FieldProblem(field=name, message="not known here") for name in request.args]
             )
         if endpoint.body is not None:
-            given["body"] = _validated(endpoint.body, _body_value())
+            given["body"] = _validated(endpoint.body, _without_nul(_body_value()))
         if endpoint.is_idempotent:
             given["idempotency_key"] = _idempotency_key(access.desk())
         return _rendered(endpoint, handler(access.desk(), **given))
@@ -220,6 +220,20 @@ def _body_value() -> object:
         return request.get_json(cache=False)
     except (BadRequest, RecursionError):
         raise Invalid("the body is not JSON", code="not_json") from None
+
+
+def _without_nul(value: object) -> object:
+    """The value; PostgreSQL takes no text with NUL, and nobody means one."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str) and "\0" in one:
+            raise access.TextUnusable("a value has the character NUL, which cannot be kept")
+        if isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        if isinstance(one, list):
+            waiting += one
+    return value
 
 
 def _validated(model: type[BaseModel], values: object) -> BaseModel:

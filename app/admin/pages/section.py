@@ -22,7 +22,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.admin import access, wording
-from app.admin.access import NotSignedIn
+from app.admin.access import FirstThingsFirst, NotSignedIn
 from app.errors import Conflict, Invalid, NotFound, ServiceError
 from app.pagekit import languages, security
 from app.pagekit.languages import gettext as _
@@ -33,16 +33,10 @@ AnyResponse: TypeAlias = WerkzeugResponse
 M = TypeVar("M", bound=BaseModel)
 
 LOCALE = "locale"
-ENROLMENT = {
-    "account.password",
-    "account.change_password",
-    "account.second_factor",
-    "account.confirm_second_factor",
-    "account.begin_second_factor",
-    "account.sign_out",
-    "account.language",
+FIRST_PAGES = {
+    "password_change_required": "account.password",
+    "second_factor_required": "account.second_factor",
 }
-"""What somebody may open who has yet to change a password or to set a second factor up."""
 
 
 def section(name: str, prefix: str) -> Blueprint:
@@ -52,11 +46,10 @@ def section(name: str, prefix: str) -> Blueprint:
     )
 
     @blueprint.before_request
-    def check() -> AnyResponse | None:
+    def check() -> None:
         g.locale = session.get(LOCALE)
-        access.guard(datetime.now(UTC))
+        access.guard(datetime.now(UTC), takes_tokens=False)
         _speak()
-        return _first_things_first()
 
     blueprint.register_error_handler(ServiceError, _refused)
     blueprint.register_error_handler(HTTPException, _http)
@@ -144,22 +137,12 @@ def _speak() -> None:
     g.zone = desk.settings.zone
 
 
-def _first_things_first() -> AnyResponse | None:
-    """A first password is changed, and a required second factor set up, before anything else."""
-    caller = access.desk().visitor
-    if caller is None or not caller.is_complete or request.endpoint in ENROLMENT:
-        return None
-    if caller.must_change_password:
-        return redirect(url_for("account.password"))
-    if caller.must_enrol:
-        return redirect(url_for("account.second_factor"))
-    return None
-
-
 def _refused(error: ServiceError) -> AnyResponse | tuple[str, int]:
     if isinstance(error, NotSignedIn) and request.method == "GET":
         here = request.full_path.rstrip("?")
         return redirect(url_for("account.sign_in", next=here if here != "/admin/" else None))
+    if isinstance(error, FirstThingsFirst):
+        return redirect(url_for(FIRST_PAGES[error.code]), code=303)
     if "desk" not in g:
         return _plain(error)
     _speak()
