@@ -3,19 +3,27 @@
 from flask import Blueprint, Flask, g
 
 from app.admin import access, documents, navigation, wording
+from app.admin.api import operators as api_operators
 from app.admin.api import plans as api_plans
+from app.admin.api import programs as api_programs
 from app.admin.api import section as api
 from app.admin.api.section import Section
-from app.admin.pages import account, overview, plans
+from app.admin.pages import account, operators, overview, plans, programs
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import languages, security
 from app.runtime import Runtime
 
-API: tuple[Section, ...] = (api_plans.section,)
+API: tuple[Section, ...] = (api_plans.section, api_operators.section, api_programs.section)
 """Every resource of the JSON API."""
 
-PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
+PAGES: tuple[Blueprint, ...] = (
+    overview.blueprint,
+    account.blueprint,
+    plans.blueprint,
+    operators.blueprint,
+    programs.blueprint,
+)
 """Every resource of the console."""
 
 COOKIE = "shareauth_admin"

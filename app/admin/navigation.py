@@ -28,6 +28,13 @@ GROUPS: tuple[Group, ...] = (
         _("Prices and access"),
         (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
     ),
+    Group(
+        _("Administration"),
+        (
+            Entry("operators.index", _("Operators"), "person-badge", "operators:read"),
+            Entry("programs.index", _("API tokens"), "key", SELF),
+        ),
+    ),
 )
 
 

@@ -1,5 +1,6 @@
 """Words for what the program calls by name: roles, limits, states, and refusals by their code."""
 
+from app.admin import permission_words
 from app.errors import ServiceError
 from app.limits import GuestLimits, LinkLimits, VisitorLimits
 from app.pagekit.languages import lazy_gettext as _
@@ -36,6 +37,9 @@ ERRORS = {
     "scope_not_held": _("You may not do all of this yourself."),
     "expires_in_the_past": _("The end lies in the past."),
     "operator_not_found": _("There is no such operator."),
+    "operator_links_unknown": _("One of these links is not there any more."),
+    "reason_missing": _("Say why: it is kept in the audit."),
+    "scopes_missing": _("Tick at least one permission."),
     "operator_disabled": _("This operator is disabled. Ask an owner."),
     "api_token_not_found": _("There is no such API token."),
     "code_wrong": _("This code is wrong, or it was used already."),
@@ -50,6 +54,10 @@ ERRORS = {
     "internal_error": _("Something went wrong on our side."),
 }
 """Sentences for the codes of errors; a code without one is told in the program's own English."""
+
+
+def permission_name(permission: str) -> str:
+    return permission_words.PERMISSIONS.get(permission, permission)
 
 
 def role_name(role: str) -> str:
@@ -67,6 +75,8 @@ def told(error: ServiceError) -> str:
 
 NAMES = {
     "role_name": role_name,
+    "permission_name": permission_name,
+    "permission_areas": permission_words.areas,
     "limit_name": limit_name,
     "told": told,
     "role_names": ROLES,

@@ -1,6 +1,6 @@
 """Every SQL statement on operators, their sessions, tokens and failures."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -22,6 +22,33 @@ def has_any(session: Session) -> bool:
 
 def list_all(session: Session) -> Sequence[Operator]:
     return session.scalars(sa.select(Operator).order_by(Operator.name)).all()
+
+
+def list_page(
+    session: Session,
+    *,
+    after: str | None,
+    limit: int,
+    role: str | None = None,
+    status: str | None = None,
+) -> Sequence[Operator]:
+    """At most ``limit`` operators by name, behind the one named ``after``."""
+    statement = sa.select(Operator).order_by(Operator.name).limit(limit)
+    if after is not None:
+        statement = statement.where(Operator.name > after)
+    if role is not None:
+        statement = statement.where(Operator.role == role)
+    if status is not None:
+        statement = statement.where(Operator.status == status)
+    return session.scalars(statement).all()
+
+
+def names(session: Session, operator_ids: Collection[int]) -> dict[int, str]:
+    """Names by id, of those that are there."""
+    found = session.execute(
+        sa.select(Operator.id, Operator.name).where(Operator.id.in_(sorted(operator_ids)))
+    )
+    return dict(found.tuples().all())
 
 
 def find(session: Session, operator_id: int) -> Operator | None:
@@ -96,6 +123,31 @@ def list_sessions(
     return session.scalars(statement).all()
 
 
+def list_sessions_page(
+    session: Session, *, before: int | None, limit: int, operator_id: int | None, now: datetime
+) -> Sequence[OperatorSession]:
+    """At most ``limit`` complete sessions that go on, the newest first, older than ``before``."""
+    statement = (
+        sa.select(OperatorSession)
+        .where(OperatorSession.expires_at > now, OperatorSession.is_complete)
+        .order_by(OperatorSession.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        statement = statement.where(OperatorSession.id < before)
+    if operator_id is not None:
+        statement = statement.where(OperatorSession.operator_id == operator_id)
+    return session.scalars(statement).all()
+
+
+def get_session(session: Session, session_id: int) -> OperatorSession:
+    """Raises: NotFound."""
+    row = session.get(OperatorSession, session_id)
+    if row is None:
+        raise NotFound(f"there is no session {session_id}", code="session_not_found")
+    return row
+
+
 def delete_session(session: Session, session_id: int) -> None:
     session.execute(sa.delete(OperatorSession).where(OperatorSession.id == session_id))
 
@@ -133,6 +185,18 @@ def get_token(session: Session, token_id: int) -> ApiToken:
 def list_tokens(session: Session, *, operator_id: int | None = None) -> Sequence[ApiToken]:
     """The newest first, revoked ones too; of one operator or of all."""
     statement = sa.select(ApiToken).order_by(ApiToken.id.desc())
+    if operator_id is not None:
+        statement = statement.where(ApiToken.operator_id == operator_id)
+    return session.scalars(statement).all()
+
+
+def list_tokens_page(
+    session: Session, *, before: int | None, limit: int, operator_id: int | None
+) -> Sequence[ApiToken]:
+    """At most ``limit`` tokens, the newest first, older than ``before``; revoked ones too."""
+    statement = sa.select(ApiToken).order_by(ApiToken.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(ApiToken.id < before)
     if operator_id is not None:
         statement = statement.where(ApiToken.operator_id == operator_id)
     return session.scalars(statement).all()

@@ -7,8 +7,16 @@ from markupsafe import Markup
 from app.admin import access, wording
 from app.admin.access import HALF, PUBLIC
 from app.admin.pages import fields
-from app.admin.pages.section import LOCALE, AnyResponse, attempt, done, safe_next, section
-from app.admin.resources import account
+from app.admin.pages.section import (
+    LOCALE,
+    AnyResponse,
+    attempt,
+    done,
+    safe_next,
+    section,
+    shown_once,
+)
+from app.admin.resources import account, programs
 from app.errors import Forbidden, Unavailable
 from app.i18n import LOCALES
 from app.operators import second_factor as totp
@@ -88,7 +96,12 @@ def language() -> AnyResponse:
 @blueprint.get("/account")
 @access.allow(SELF)
 def show() -> str:
-    return render_template("account/show.html", account=account.show(access.desk()))
+    desk = access.desk()
+    return render_template(
+        "account/show.html",
+        account=account.show(desk),
+        tokens=[one for one in programs.own(desk) if one.is_usable],
+    )
 
 
 @blueprint.get("/account/password")
@@ -136,10 +149,7 @@ def begin_second_factor() -> AnyResponse:
 def confirm_second_factor() -> AnyResponse:
     def work() -> AnyResponse:
         codes = account.confirm_second_factor(access.desk(), request.form.get("code", ""))
-        return AnyResponse(
-            render_template("account/recovery_codes.html", codes=codes),
-            content_type="text/html; charset=utf-8",
-        )
+        return shown_once("account/recovery_codes.html", codes=codes)
 
     return attempt(work, second_factor)
 

@@ -9,6 +9,11 @@ def optional(name: str) -> str | None:
     return request.form.get(name, "").strip() or None
 
 
+def query(*names: str) -> dict[str, object]:
+    """What of these the address says; what is empty is not said."""
+    return {name: request.args[name] for name in names if request.args.get(name)}
+
+
 def checked(name: str) -> bool:
     """Whether a box is ticked."""
     return request.form.get(name) is not None

@@ -77,6 +77,11 @@ def done(message: str, endpoint: str, **parts: Any) -> AnyResponse:  # noqa: ANN
     return redirect(url_for(endpoint, **parts), code=303)
 
 
+def shown_once(template: str, **values: Any) -> AnyResponse:  # noqa: ANN401 - of the template
+    """A page with a secret that is shown this once; browsers and proxies keep none of our pages."""
+    return Response(render_template(template, **values), content_type="text/html; charset=utf-8")
+
+
 def new_key() -> str:
     """An idempotency key for a form that moves money: sending it twice moves it once."""
     return secrets.token_urlsafe(12)
