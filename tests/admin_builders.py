@@ -95,7 +95,10 @@ class Program:
 class House:
     """The application on a database of its own, with the real gate."""
 
-    def __init__(self, folder: Path, template: Path, redis_url: str, namespace: str) -> None:
+    def __init__(
+        self, folder: Path, template: Path, redis_url: str, namespace: str, **sections: Any
+    ) -> None:
+        """``sections`` are settings of their own, such as ``oidc={…}``."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "shareauth.sqlite3"
         shutil.copyfile(template, path)
@@ -110,7 +113,8 @@ class House:
                 },
                 "database": {"url": f"sqlite:///{path}"},
                 "redis": {"url": redis_url, "namespace": namespace, "timeout_ms": 2000},
-                "admin": {"api_calls_per_minute": 1_000_000},
+                "admin": {"api_calls_per_minute": 1_000_000, **sections.pop("admin", {})},
+                **sections,
             }
         )
         self.runtime = Runtime.build(self.settings)

@@ -1,17 +1,17 @@
 """Put the admin into the application."""
 
-from flask import Blueprint, Flask, g
+from flask import Blueprint, Flask
 
-from app.admin import access, documents, navigation, wording
+from app.admin import access, documents, wording
 from app.admin.api import operators as api_operators
 from app.admin.api import plans as api_plans
 from app.admin.api import programs as api_programs
 from app.admin.api import section as api
 from app.admin.api.section import Section
-from app.admin.pages import account, operators, overview, plans, programs
+from app.admin.pages import account, operators, overview, plans, programs, sso
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
-from app.pagekit import languages, security
+from app.pagekit import security
 from app.runtime import Runtime
 
 API: tuple[Section, ...] = (api_plans.section, api_operators.section, api_programs.section)
@@ -23,6 +23,7 @@ PAGES: tuple[Blueprint, ...] = (
     plans.blueprint,
     operators.blueprint,
     programs.blueprint,
+    sso.blueprint,
 )
 """Every resource of the console."""
 
@@ -45,33 +46,13 @@ def install(app: Flask, runtime: Runtime) -> None:
     pagekit.install(app)
     access.csrf.init_app(app)
     app.jinja_env.globals.update(
-        may=lambda permission: access.desk().may(permission), **wording.NAMES
+        may=lambda permission: access.desk().may(permission),
+        new_key=pages.new_key,
+        **wording.NAMES,
     )
     for section in API:
         app.register_blueprint(section.blueprint)
     app.register_blueprint(documents.blueprint(API))
     api.nowhere(app)
     for blueprint in (*PAGES, pages.nowhere()):
-        blueprint.context_processor(_context)
         app.register_blueprint(blueprint)
-
-
-def _context() -> dict[str, object]:
-    """What every page of the console needs."""
-    desk = g.get("desk")
-    if desk is None:
-        return {
-            "caller": None,
-            "groups": [],
-            "languages": languages.NAMES,
-            "locale": languages.current(),
-        }
-    return {
-        "caller": desk.visitor if desk.visitor and desk.visitor.is_complete else None,
-        "groups": navigation.shown(desk),
-        "languages": languages.NAMES,
-        "locale": languages.current(),
-        "now": desk.now,
-        "currency": desk.settings.billing.currency,
-        "new_key": pages.new_key,
-    }

@@ -40,6 +40,18 @@ ERRORS = {
     "operator_links_unknown": _("One of these links is not there any more."),
     "reason_missing": _("Say why: it is kept in the audit."),
     "scopes_missing": _("Tick at least one permission."),
+    "oidc_away": _(
+        "Your organisation's sign-on does not answer. Try again shortly, or use a password."
+    ),
+    "oidc_refused": _(
+        "Your organisation's sign-on did not let you in, or its answer cannot be trusted. Try "
+        "again; if it stays so, ask an owner to look at the log."
+    ),
+    "oidc_no_role": _(
+        "Your organisation knows you, but you are in no group that may use this console. Ask an "
+        "owner."
+    ),
+    "oidc_stale": _("This sign-in was begun too long ago, or in another browser. Begin again."),
     "operator_disabled": _("This operator is disabled. Ask an owner."),
     "api_token_not_found": _("There is no such API token."),
     "code_wrong": _("This code is wrong, or it was used already."),

@@ -57,6 +57,7 @@ MONOTONIC = {
     "app/admission/redis_gate.py": "time-outs of Redis",
     "app/db.py": "how long a transaction may be tried again",
     "app/embedded.py": "how long the bundled server may take to start and stop",
+    "app/operators/provider_http.py": "how long the sign-on provider may take to answer",
     "app/outage.py": "how long a server has been away",
     "app/patience.py": "how long anything may be waited for",
     "app/tokens/fetch.py": "how long a key set may take to arrive",

@@ -23,6 +23,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.admin import access, wording
 from app.admin.access import FirstThingsFirst, NotSignedIn
+from app.admin.pages.context import context
 from app.errors import Conflict, Invalid, NotFound, ServiceError
 from app.pagekit import languages, security
 from app.pagekit.languages import gettext as _
@@ -55,6 +56,7 @@ def section(name: str, prefix: str) -> Blueprint:
     blueprint.register_error_handler(HTTPException, _http)
     blueprint.register_error_handler(Exception, _broke)
     blueprint.after_request(security.protect)
+    blueprint.context_processor(context)
     return blueprint
 
 
