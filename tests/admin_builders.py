@@ -13,18 +13,21 @@ from app.audit.journal import Actor
 from app.cli import foundation
 from app.config import Settings
 from app.factory import create_app
-from app.operators import api_tokens, commands, passwords, signin
+from app.operators import api_tokens, commands, signin
 from app.operators.api_tokens import ApiTokenSpec
 from app.operators.commands import OperatorSpec
 from app.operators.models import Operator
 from app.operators.signin import Client, Lifetimes
 from app.runtime import Runtime
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 ACTOR = Actor("tests", "cli")
 PASSWORD = "a password for tests"
-HASH = passwords.hashed(PASSWORD)
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Judges passwords in no time: tests are not guessed at."""
+HASH = CHEAP.hash(PASSWORD)
 DAY = timedelta(days=1)
 CLIENT = Client("127.0.0.1", "tests")
 CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')

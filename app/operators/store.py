@@ -48,7 +48,7 @@ def names(session: Session, operator_ids: Collection[int]) -> dict[int, str]:
     found = session.execute(
         sa.select(Operator.id, Operator.name).where(Operator.id.in_(sorted(operator_ids)))
     )
-    return dict(found.tuples().all())
+    return {row.id: row.name for row in found}
 
 
 def find(session: Session, operator_id: int) -> Operator | None:
