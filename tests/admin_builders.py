@@ -113,6 +113,7 @@ class House:
                     "public_url": "https://auth.example",
                     "locale": "en",
                     "workers": 1,
+                    **sections.pop("service", {}),
                 },
                 "database": {"url": f"sqlite:///{path}"},
                 "redis": {"url": redis_url, "namespace": namespace, "timeout_ms": 2000},
