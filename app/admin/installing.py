@@ -8,8 +8,10 @@ from app.admin.api import findings as api_findings
 from app.admin.api import issuers as api_issuers
 from app.admin.api import ledger as api_ledger
 from app.admin.api import links as api_links
+from app.admin.api import operators as api_operators
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
+from app.admin.api import programs as api_programs
 from app.admin.api import reratings as api_reratings
 from app.admin.api import section as api
 from app.admin.api import settings as api_settings
@@ -25,11 +27,14 @@ from app.admin.pages import (
     issuers,
     ledger,
     links,
+    operators,
     overview,
     plans,
     prices,
+    programs,
     reratings,
     settings,
+    sso,
     tokens,
     users,
     wallets,
@@ -49,8 +54,10 @@ API: tuple[Section, ...] = (
     api_tokens.section,
     api_audit.section,
     api_findings.section,
+    api_operators.section,
     api_plans.section,
     api_prices.section,
+    api_programs.section,
     api_reratings.section,
     api_settings.section,
 )
@@ -63,11 +70,14 @@ PAGES: tuple[Blueprint, ...] = (
     issuers.blueprint,
     ledger.blueprint,
     links.blueprint,
+    operators.blueprint,
     overview.blueprint,
     plans.blueprint,
     prices.blueprint,
+    programs.blueprint,
     reratings.blueprint,
     settings.blueprint,
+    sso.blueprint,
     tokens.blueprint,
     users.blueprint,
     wallets.blueprint,
@@ -88,6 +98,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_CHECK_DEFAULT=False,  # access.guard does, and knows who came with a token
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        WTF_CSRF_SSL_STRICT=False,  # it trusts the Host header; access.guard asks Sec-Fetch-Site
     )
     pagekit.install(app)
     access.csrf.init_app(app)
