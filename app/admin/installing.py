@@ -2,20 +2,35 @@
 
 from flask import Blueprint, Flask
 
-from app.admin import access, documents, wording
+from app.admin import access, documents, explaining, wording
+from app.admin.api import codes as api_codes
+from app.admin.api import jobs as api_jobs
 from app.admin.api import plans as api_plans
+from app.admin.api import refusals as api_refusals
 from app.admin.api import section as api
 from app.admin.api.section import Section
-from app.admin.pages import account, overview, plans
+from app.admin.pages import account, codes, jobs, overview, plans, refusals
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import security
 from app.runtime import Runtime
 
-API: tuple[Section, ...] = (api_plans.section,)
+API: tuple[Section, ...] = (
+    api_plans.section,
+    api_codes.section,
+    api_refusals.section,
+    api_jobs.section,
+)
 """Every resource of the JSON API."""
 
-PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
+PAGES: tuple[Blueprint, ...] = (
+    overview.blueprint,
+    account.blueprint,
+    plans.blueprint,
+    codes.blueprint,
+    refusals.blueprint,
+    jobs.blueprint,
+)
 """Every resource of the console."""
 
 COOKIE = "shareauth_admin"
@@ -36,7 +51,10 @@ def install(app: Flask, runtime: Runtime) -> None:
     pagekit.install(app)
     access.csrf.init_app(app)
     app.jinja_env.globals.update(
-        may=lambda permission: access.desk().may(permission), **wording.NAMES
+        may=lambda permission: access.desk().may(permission),
+        may_open=access.may_open,
+        **wording.NAMES,
+        **explaining.NAMES,
     )
     for section in API:
         app.register_blueprint(section.blueprint)

@@ -25,8 +25,19 @@ class Group:
 GROUPS: tuple[Group, ...] = (
     Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
     Group(
+        _("People and money"),
+        (Entry("codes.index", _("Redemption codes"), "gift", "codes:read"),),
+    ),
+    Group(
         _("Prices and access"),
         (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
+    ),
+    Group(
+        _("Watch"),
+        (
+            Entry("refusals.index", _("Refusals"), "sign-stop", "refusals:read"),
+            Entry("jobs.index", _("Long work"), "hourglass-split", "jobs:read"),
+        ),
     ),
 )
 

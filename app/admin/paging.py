@@ -8,7 +8,7 @@ from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,6 +58,12 @@ def position(text: str | None, *kinds: type) -> tuple[int | str, ...] | None:
     if any(isinstance(part, int) and abs(part) >= 2**63 for part in parts):
         raise Invalid("this cursor is not one of this list", code="cursor_invalid")
     return tuple(parts)
+
+
+def check_number(number: int, code: str) -> None:
+    """Raises: NotFound, when nothing can have this number, for no column holds it."""
+    if not 0 <= number < 2**63:
+        raise NotFound("there is nothing of this number", code=code)
 
 
 def page(

@@ -63,6 +63,12 @@ def list_all(session: Session) -> Sequence[Link]:
     return session.scalars(sa.select(Link).order_by(Link.name)).all()
 
 
+def names(session: Session, ids: Collection[int]) -> dict[int, str]:
+    """What the links of these ids are called."""
+    rows = session.execute(sa.select(Link.id, Link.name).where(Link.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
 def list_live_keys(session: Session, link_id: int, now: datetime) -> Sequence[LinkKey]:
     """The keys that work now, newest first."""
     return session.scalars(

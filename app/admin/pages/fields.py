@@ -1,5 +1,7 @@
 """Read what a form sent."""
 
+from collections.abc import Mapping
+
 from flask import request
 from pydantic import BaseModel
 
@@ -7,6 +9,11 @@ from pydantic import BaseModel
 def optional(name: str) -> str | None:
     """The text of a field without blanks around it; None when it is empty or not there."""
     return request.form.get(name, "").strip() or None
+
+
+def query(args: Mapping[str, str]) -> dict[str, object]:
+    """The parameters of a list's address that say something."""
+    return {name: value for name, value in args.items() if value.strip()}
 
 
 def checked(name: str) -> bool:
