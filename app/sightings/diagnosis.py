@@ -50,7 +50,8 @@ ADVICE: Mapping[str, Advice] = {
         "FastGPT has never called this link.",
         "Paste the link's root URL into the identity verification field of the share link in "
         "FastGPT, save it there, and open the link once. The community edition calls nothing, no "
-        "edition calls loopback addresses, and with CHECK_INTERNAL_IP=true none calls private ones.",
+        "edition calls loopback addresses, and with CHECK_INTERNAL_IP=true none calls private "
+        "ones.",
     ),
     "called_elsewhere": Advice(
         "problem",
