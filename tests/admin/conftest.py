@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from admin_builders import House
+from vault_builders import Scene, make_scene
 
 
 @pytest.fixture(scope="module")
@@ -15,3 +16,8 @@ def house(tmp_path_factory, sqlite_template, valkey_url) -> Iterator[House]:
     )
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def scene(house) -> Scene:
+    return make_scene(house)

@@ -18,7 +18,7 @@ from app.codes.store import BatchNotFound, ListedCode
 from app.errors import NotFound
 from app.funding import redeem as redemption
 from app.funding.redeem import Ask
-from app.money import from_nano, to_nano
+from app.money import format_nano, to_nano
 from app.users import store as user_store
 
 Status = Literal["active", "paused", "cancelled"]
@@ -63,12 +63,12 @@ class BatchOut(BaseModel):
                 "name": batch.name,
                 "status": batch.status,
                 "is_expired": is_expired,
-                "amount": from_nano(batch.amount),
+                "amount": _units(batch.amount),
                 "currency": batch.currency,
                 "count": batch.count,
                 "redeemed": redeemed,
                 "left": left,
-                "outstanding": from_nano(0 if is_over else left * batch.amount),
+                "outstanding": _units(0 if is_over else left * batch.amount),
                 "expires_at": batch.expires_at,
                 "per_user_max": batch.per_user_max,
                 "note": batch.note,
@@ -313,11 +313,16 @@ def redeem(desk: Desk, user_id: int, typed: str) -> RedeemedOut:
         user_id=user_id,
         batch=done.batch,
         serial=done.serial,
-        amount=from_nano(done.amount),
+        amount=_units(done.amount),
         currency=done.currency,
-        balance=from_nano(done.funded.balance),
+        balance=_units(done.funded.balance),
         is_replay=done.funded.is_replay,
     )
+
+
+def _units(nano: int) -> Decimal:
+    """Without zeros behind, which JSON would show."""
+    return Decimal(format_nano(nano))
 
 
 def _named(session: Session, name: str) -> CodeBatch:
