@@ -65,6 +65,8 @@ def test_lists_are_filtered_counted_and_drawn(house, scene, told, support):
 
 def test_strays_say_what_to_do(scene, support):
     scene.refused("link_unknown", link_id=None, called="POST /l/abcd…/shareAuth/shareAuth/init")
+    support.get("/admin/refusals/")
+    assert "Calls that reached no link" in support.text()
     support.get("/admin/refusals/strays")
     assert "the root URL ends with the link's key" in support.text()
 
@@ -73,6 +75,7 @@ def test_operators_of_certain_links_see_only_theirs(house, scene, told):
     browser = house.browser("support", link_ids=[scene.silent_link])
     browser.get("/admin/refusals/")
     assert told.reference not in browser.text()
+    assert "Calls that reached no link" not in browser.text()
     assert "helpdesk" not in browser.text()
     browser.get(f"/admin/refusals/{told.reference}", status=404)
     browser.get("/admin/refusals/strays", status=403)

@@ -48,6 +48,7 @@ def index() -> str:
         counts=counts,
         chart=_chart(counts.counts) if counts and counts.counts else None,
         is_narrowed=bool(request.args),
+        sees_all=desk.caller.link_ids is None,
     )
 
 
