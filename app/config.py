@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from app import sources
+from app.alert_settings import AlertSettings, MailSettings
 from app.errors import Invalid
 from app.sources import CONFIG_VARIABLE, PREFIX
 
@@ -37,6 +38,7 @@ SECRETS = (
     ("database", "url"),
     ("redis", "url"),
     ("oidc", "client_secret"),
+    ("mail", "password"),
 )
 """Settings that may come from a file: ``secret_key_file`` and so on."""
 MISSING_KEY = (
@@ -93,7 +95,9 @@ Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class Service(Section):
@@ -273,6 +277,8 @@ class Settings(Section):
     billing: Billing = Billing()
     admin: Admin = Admin()
     oidc: Oidc = Oidc()
+    alerts: AlertSettings = AlertSettings()
+    mail: MailSettings = MailSettings()
     logging: Logging = Logging()
     demo: Demo = Demo()
     issuers: tuple[dict[str, Any], ...] = ()
@@ -342,6 +348,11 @@ def chosen(config_file: Path | None, data_dir: Path | None) -> Iterator[None]:
         for name in given:
             os.environ.pop(name, None)
         os.environ.update(before)
+
+
+def environment() -> Mapping[str, str]:
+    """What ``load`` reads, for whoever explains where settings come from."""
+    return os.environ
 
 
 def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:

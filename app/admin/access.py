@@ -28,6 +28,9 @@ PUBLIC = "public"
 """For the few views that are there before anybody has signed in."""
 HALF = "half"
 """For views of somebody whose password was right and whose code is still to come."""
+CREDENTIALS = "credentials"
+"""For the view that a program signs in at: name and password are in the body, no cookie counts and
+none is set, so nobody's browser can be made to do it for them."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 COOKIE_SECRET = "sid"  # noqa: S105 - the name of a field
 
@@ -57,7 +60,7 @@ class Forged(Forbidden):
 
 def allow(permission: str) -> Callable[[View], View]:
     """Say which permission a view needs; put it directly above the function."""
-    if permission not in {*PERMISSIONS, SELF, PUBLIC, HALF}:
+    if permission not in {*PERMISSIONS, SELF, PUBLIC, HALF, CREDENTIALS}:
         raise ValueError(f"{permission!r} is no permission")
 
     def mark(view: View) -> View:
@@ -87,9 +90,12 @@ def guard(now: datetime) -> None:
         NotSignedIn, NotAllowed, Forged: as they say.
     """
     runtime: Runtime = current_app.extensions["shareauth"]
+    permission = permission_of(current_app.view_functions[request.endpoint or ""])
+    if permission == CREDENTIALS:
+        g.desk = Desk(runtime, None, now, address=client(runtime.settings).address)
+        return
     caller = _bearer(runtime, now) or _cookie(runtime, now)
     g.desk = Desk(runtime, caller, now, address=client(runtime.settings).address)
-    permission = permission_of(current_app.view_functions[request.endpoint or ""])
     if permission is None:
         raise NotAllowed("this view names no permission")
     if request.method not in SAFE_METHODS and (caller is None or caller.token_id is None):

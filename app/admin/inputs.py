@@ -1,10 +1,10 @@
-"""Kinds of values that many requests take: bounded, and storable in both databases."""
+"""Kinds of values that many requests take or give: bounded, and storable in both databases."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer
 
 YEAR_MIN, YEAR_MAX = 1970, 2999
 
@@ -16,6 +16,12 @@ def _of_our_time(moment: datetime) -> datetime:
     return moment
 
 
+def _plain(amount: Decimal) -> str:
+    return f"{amount.normalize():f}"
+
+
+Amount = Annotated[Decimal, PlainSerializer(_plain, return_type=str, when_used="json")]
+"""In answers: plain decimal text without trailing zeros."""
 Moment = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 """PostgreSQL takes no NUL, neither to store nor to compare."""

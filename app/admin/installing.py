@@ -2,34 +2,87 @@
 
 from flask import Blueprint, Flask
 
-from app.admin import access, documents, explaining, wording
+from app.admin import access, documents, door_words, explaining, wording
+from app.admin.api import audit as api_audit
 from app.admin.api import codes as api_codes
+from app.admin.api import findings as api_findings
+from app.admin.api import issuers as api_issuers
 from app.admin.api import jobs as api_jobs
+from app.admin.api import ledger as api_ledger
+from app.admin.api import links as api_links
 from app.admin.api import plans as api_plans
+from app.admin.api import prices as api_prices
 from app.admin.api import refusals as api_refusals
+from app.admin.api import reratings as api_reratings
 from app.admin.api import section as api
+from app.admin.api import settings as api_settings
+from app.admin.api import signin as api_signin
+from app.admin.api import tokens as api_tokens
+from app.admin.api import users as api_users
+from app.admin.api import wallets as api_wallets
 from app.admin.api.section import Section
-from app.admin.pages import account, codes, jobs, overview, plans, refusals
+from app.admin.pages import (
+    account,
+    audit,
+    codes,
+    findings,
+    issuers,
+    jobs,
+    ledger,
+    links,
+    overview,
+    plans,
+    prices,
+    refusals,
+    reratings,
+    settings,
+    tokens,
+    users,
+    wallets,
+)
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import security
 from app.runtime import Runtime
 
 API: tuple[Section, ...] = (
-    api_plans.section,
+    api_signin.section,
+    api_links.section,
+    api_users.section,
+    api_wallets.section,
+    api_ledger.section,
+    api_issuers.section,
+    api_tokens.section,
     api_codes.section,
     api_refusals.section,
     api_jobs.section,
+    api_audit.section,
+    api_findings.section,
+    api_plans.section,
+    api_prices.section,
+    api_reratings.section,
+    api_settings.section,
 )
 """Every resource of the JSON API."""
 
 PAGES: tuple[Blueprint, ...] = (
-    overview.blueprint,
     account.blueprint,
-    plans.blueprint,
+    audit.blueprint,
     codes.blueprint,
-    refusals.blueprint,
+    findings.blueprint,
+    issuers.blueprint,
     jobs.blueprint,
+    ledger.blueprint,
+    links.blueprint,
+    overview.blueprint,
+    plans.blueprint,
+    prices.blueprint,
+    refusals.blueprint,
+    reratings.blueprint,
+    settings.blueprint,
+    tokens.blueprint,
+    users.blueprint,
+    wallets.blueprint,
 )
 """Every resource of the console."""
 
@@ -55,6 +108,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         may_open=access.may_open,
         **wording.NAMES,
         **explaining.NAMES,
+        **door_words.NAMES,
     )
     for section in API:
         app.register_blueprint(section.blueprint)

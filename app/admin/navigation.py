@@ -23,21 +23,40 @@ class Group:
 
 
 GROUPS: tuple[Group, ...] = (
-    Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
     Group(
-        _("People and money"),
-        (Entry("codes.index", _("Redemption codes"), "gift", "codes:read"),),
+        "",
+        (Entry("overview.show", _("Overview"), "speedometer2", SELF),),
     ),
     Group(
-        _("Prices and access"),
-        (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
+        _("Visitors"),
+        (
+            Entry("users.index", _("Users"), "people", "users:read"),
+            Entry("links.index", _("Links"), "link-45deg", "links:read"),
+            Entry("issuers.index", _("Issuers"), "patch-check", "issuers:read"),
+            Entry("tokens.check", _("Visitors’ tokens"), "key", "tokens:check"),
+        ),
+    ),
+    Group(
+        _("Money"),
+        (
+            Entry("plans.index", _("Plans"), "layers", "plans:read"),
+            Entry("prices.index", _("Prices"), "tags", "prices:read"),
+            Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
+            Entry("codes.index", _("Redemption codes"), "gift", "codes:read"),
+        ),
     ),
     Group(
         _("Watch"),
         (
             Entry("refusals.index", _("Refusals"), "sign-stop", "refusals:read"),
+            Entry("findings.index", _("Findings"), "clipboard-pulse", "findings:read"),
             Entry("jobs.index", _("Long work"), "hourglass-split", "jobs:read"),
+            Entry("audit.index", _("Audit"), "journal-text", "audit:read"),
         ),
+    ),
+    Group(
+        _("Service"),
+        (Entry("settings.index", _("Settings"), "sliders", "settings:read"),),
     ),
 )
 

@@ -91,6 +91,25 @@ SPOOL_ASIDE = Gauge(
     ["kind"],
     multiprocess_mode="mostrecent",
 )
+ALERTS_OPEN = Gauge(
+    "shareauth_alerts_open",
+    "Alerts that are open, by condition and severity.",
+    ["condition", "severity"],
+    multiprocess_mode="mostrecent",
+)
+ALERT_DELIVERIES = Counter(
+    "shareauth_alert_deliveries_total",
+    "Attempts to send a message of an alert, by kind of destination and outcome: delivered, failed "
+    "(tried again later) or dead (given up).",
+    ["kind", "outcome"],
+)
+ALERT_DELIVERIES_WAITING = Gauge(
+    "shareauth_alert_deliveries_waiting",
+    "Messages of alerts that wait to be sent (pending), and that nobody tries to send any more "
+    "(dead) until somebody replays them.",
+    ["status"],
+    multiprocess_mode="mostrecent",
+)
 
 METRICS = (
     HOOK_REQUESTS,
@@ -111,6 +130,9 @@ METRICS = (
     SPOOL_OLDEST_SECONDS,
     SPOOL_FULL_RATIO,
     SPOOL_ASIDE,
+    ALERTS_OPEN,
+    ALERT_DELIVERIES,
+    ALERT_DELIVERIES_WAITING,
 )
 
 

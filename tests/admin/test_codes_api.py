@@ -43,8 +43,8 @@ def test_a_batch_is_made_printed_and_redeemed_once(house, scene, program, batch)
     listed = program.get(f"/code-batches/{name}/codes?redeemed=true")["items"]
     assert [(one["serial"], one["user_id"]) for one in listed] == [(2, ann)]
     assert texts(program, name) == [codes[0], codes[2]]
-    with house.db.read() as session:
-        assert verify(session, at=house.now).findings == []
+    found = verify(house.db, zone=house.settings.zone)
+    assert list(found.findings) == []
 
 
 def test_codes_are_told_by_nothing_but_printing_which_is_audited(house, program, batch):

@@ -69,7 +69,7 @@ def test_reasons_are_counted(program, scene, told):
     assert counted(hook="init") == {"link_disabled": 1}
     too_long = {"since": "2020-01-01T00:00:00Z"}
     problem = program.get("/refusals/counts", query_string=too_long, status=422)
-    assert problem["code"] == "period_invalid"
+    assert problem["code"] == "period_too_long"
 
 
 def test_strays_say_what_to_do(program, told):

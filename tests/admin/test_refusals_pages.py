@@ -3,11 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from app.admin.desk import Desk
 from app.admin.explaining import RULES
-from app.admin.resources import refusals
 from app.i18n import MESSAGES
-from flask import g, render_template
 
 
 @pytest.fixture(scope="module")
@@ -81,26 +78,16 @@ def test_operators_of_certain_links_see_only_theirs(house, scene, told):
     browser.get("/admin/refusals/strays", status=403)
 
 
-@pytest.mark.parametrize(
-    ("template", "values"),
-    [
-        ("refusals/_of_user.html", lambda desk, at: {"refusals": refusals.of_user(desk, at[0])}),
-        ("refusals/_of_link.html", lambda desk, at: {"refusals": refusals.of_link(desk, at[1])}),
-        ("links/_calls.html", lambda desk, at: {"calls": refusals.calls_of_link(desk, at[1])}),
-    ],
-)
-def test_parts_for_other_pages(house, scene, told, template, values):
-    with house.app.test_request_context("/admin/"):
-        caller = caller_of(house)
-        desk = g.desk = Desk(house.runtime, caller, house.now, address="")
-        shown = values(desk, (scene.users[0], scene.link))
-        page = render_template(template, **shown, refused_uid="u_0", refused_link_id=scene.link)
-    assert told.reference in page
-
-
-def caller_of(house):
-    """Whom the desk of a request of support's says it is."""
-    browser = house.browser("support")
-    with browser.client:
-        browser.client.get("/admin/account")
-        return g.desk.caller
+def test_pages_of_users_and_links_show_theirs(scene, told, support):
+    support.get(f"/admin/users/{scene.users[0]}")
+    assert "Latest refusals" in support.text()
+    assert told.reference in support.text()
+    support.get(f"/admin/links/{scene.link}")
+    assert told.reference in support.text()
+    assert "What FastGPT calls" in support.text()
+    assert "FastGPT calls init and start" not in support.text()
+    support.get(f"/admin/users/{scene.users[2]}")
+    assert "This user was not refused lately." in support.text()
+    body = support.get(f"/admin/refusals/{told.reference}")
+    assert f'href="/admin/users/{scene.users[0]}"' in body
+    assert f'href="/admin/links/{scene.link}"' in body

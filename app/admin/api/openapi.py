@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app import __version__
+from app.admin.access import CREDENTIALS
 from app.admin.api.problems import CONTENT_TYPE, Problem
 from app.admin.api.section import BODY_BYTES_MAX, IDEMPOTENCY_KEY_MAX, PREFIX, Endpoint
 from app.operators.roles import PERMISSIONS
@@ -80,7 +81,8 @@ def _schemas(
 
 
 def _operation(endpoint: Endpoint, refs: dict[tuple[Any, JsonSchemaMode], Any]) -> dict[str, Any]:
-    described = f"{endpoint.description}\n\nNeeds `{endpoint.permission}`.".strip()
+    needs = "" if endpoint.permission == CREDENTIALS else f"Needs `{endpoint.permission}`."
+    described = f"{endpoint.description}\n\n{needs}".strip()
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "tags": [endpoint.tag],
@@ -95,6 +97,8 @@ def _operation(endpoint: Endpoint, refs: dict[tuple[Any, JsonSchemaMode], Any]) 
             },
         },
     }
+    if endpoint.permission == CREDENTIALS:
+        operation["security"] = []
     if endpoint.is_idempotent:
         operation["parameters"].append(
             _header("Idempotency-Key", IDEMPOTENCY_KEY_MAX, is_required=True)

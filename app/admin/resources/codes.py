@@ -1,7 +1,6 @@
 """Redemption codes: batches, what became of each code, and redeeming one for a user."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Moment, Paid, Text
+from app.admin.inputs import Amount, Moment, Paid, Text
 from app.admin.paging import Page, PageQuery
 from app.codes import commands, notation, store
 from app.codes.commands import COUNT_MAX, BatchName, BatchSpec
@@ -18,7 +17,7 @@ from app.codes.store import BatchNotFound, ListedCode
 from app.errors import NotFound
 from app.funding import redeem as redemption
 from app.funding.redeem import Ask
-from app.money import format_nano, to_nano
+from app.money import from_nano, to_nano
 from app.users import store as user_store
 
 Status = Literal["active", "paused", "cancelled"]
@@ -34,12 +33,12 @@ class BatchOut(BaseModel):
     name: str
     status: Status
     is_expired: bool
-    amount: Decimal = Field(description="What each code is worth.")
+    amount: Amount = Field(description="What each code is worth.")
     currency: str
     count: int
     redeemed: int
     left: int = Field(description="How many nobody has redeemed.")
-    outstanding: Decimal = Field(
+    outstanding: Amount = Field(
         description="What the codes that may still be redeemed are worth; 0 when none may."
     )
     expires_at: datetime | None = Field(description="Null: never.")
@@ -63,12 +62,12 @@ class BatchOut(BaseModel):
                 "name": batch.name,
                 "status": batch.status,
                 "is_expired": is_expired,
-                "amount": _units(batch.amount),
+                "amount": from_nano(batch.amount),
                 "currency": batch.currency,
                 "count": batch.count,
                 "redeemed": redeemed,
                 "left": left,
-                "outstanding": _units(0 if is_over else left * batch.amount),
+                "outstanding": from_nano(0 if is_over else left * batch.amount),
                 "expires_at": batch.expires_at,
                 "per_user_max": batch.per_user_max,
                 "note": batch.note,
@@ -177,9 +176,9 @@ class RedeemedOut(BaseModel):
     user_id: int
     batch: str
     serial: int
-    amount: Decimal
+    amount: Amount
     currency: str
-    balance: Decimal = Field(description="Of the wallet now.")
+    balance: Amount = Field(description="Of the wallet now.")
     is_replay: bool = Field(description="The user had redeemed it before; nothing moved this time.")
 
 
@@ -313,16 +312,11 @@ def redeem(desk: Desk, user_id: int, typed: str) -> RedeemedOut:
         user_id=user_id,
         batch=done.batch,
         serial=done.serial,
-        amount=_units(done.amount),
+        amount=from_nano(done.amount),
         currency=done.currency,
-        balance=_units(done.funded.balance),
+        balance=from_nano(done.funded.balance),
         is_replay=done.funded.is_replay,
     )
-
-
-def _units(nano: int) -> Decimal:
-    """Without zeros behind, which JSON would show."""
-    return Decimal(format_nano(nano))
 
 
 def _named(session: Session, name: str) -> CodeBatch:

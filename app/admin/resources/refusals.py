@@ -237,14 +237,13 @@ def show(desk: Desk, reference: str) -> RefusalOut:
 
 
 def count(desk: Desk, query: CountQuery) -> CountsOut:
-    """Raises: ``period_invalid``."""
+    """Raises: ``period_invalid``, ``period_too_long``."""
     until = query.until or desk.now
     since = query.since or until - COUNTED_FOR
-    if since > until or until - since > COUNTED_MAX:
-        raise Invalid(
-            f"the period must not end before it begins, nor be longer than {COUNTED_MAX.days} days",
-            code="period_invalid",
-        )
+    if since > until:
+        raise Invalid("the period ends before it begins", code="period_invalid")
+    if until - since > COUNTED_MAX:
+        raise Invalid(f"the period is longer than {COUNTED_MAX.days} days", code="period_too_long")
     with desk.db.read() as session:
         quarters = store.count_by_code(
             session, since=since, until=until, link_ids=_counted_links(desk, query), hook=query.hook
