@@ -233,6 +233,8 @@ class Oidc(Section):
     issuer_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     client_id: str = ""
     client_secret: SecretStr | None = None
+    redirect_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+/admin/sso/finish$")
+    """Where the provider sends people back to; by default below ``service.public_url``."""
     label: str = Field(default="Single sign-on", max_length=60)
     """What the button says."""
     scopes: Annotated[tuple[str, ...], BeforeValidator(_split)] = ("openid", "profile", "email")

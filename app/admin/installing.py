@@ -10,8 +10,10 @@ from app.admin.api import issuers as api_issuers
 from app.admin.api import jobs as api_jobs
 from app.admin.api import ledger as api_ledger
 from app.admin.api import links as api_links
+from app.admin.api import operators as api_operators
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
+from app.admin.api import programs as api_programs
 from app.admin.api import refusals as api_refusals
 from app.admin.api import reratings as api_reratings
 from app.admin.api import section as api
@@ -30,12 +32,15 @@ from app.admin.pages import (
     jobs,
     ledger,
     links,
+    operators,
     overview,
     plans,
     prices,
+    programs,
     refusals,
     reratings,
     settings,
+    sso,
     tokens,
     users,
     wallets,
@@ -58,8 +63,10 @@ API: tuple[Section, ...] = (
     api_jobs.section,
     api_audit.section,
     api_findings.section,
+    api_operators.section,
     api_plans.section,
     api_prices.section,
+    api_programs.section,
     api_reratings.section,
     api_settings.section,
 )
@@ -74,12 +81,15 @@ PAGES: tuple[Blueprint, ...] = (
     jobs.blueprint,
     ledger.blueprint,
     links.blueprint,
+    operators.blueprint,
     overview.blueprint,
     plans.blueprint,
     prices.blueprint,
+    programs.blueprint,
     refusals.blueprint,
     reratings.blueprint,
     settings.blueprint,
+    sso.blueprint,
     tokens.blueprint,
     users.blueprint,
     wallets.blueprint,
@@ -100,6 +110,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_CHECK_DEFAULT=False,  # access.guard does, and knows who came with a token
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        WTF_CSRF_SSL_STRICT=False,  # it trusts the Host header; access.guard asks Sec-Fetch-Site
     )
     pagekit.install(app)
     access.csrf.init_app(app)

@@ -56,7 +56,10 @@ GROUPS: tuple[Group, ...] = (
     ),
     Group(
         _("Service"),
-        (Entry("settings.index", _("Settings"), "sliders", "settings:read"),),
+        (
+            Entry("operators.index", _("Operators"), "person-badge", "operators:read"),
+            Entry("settings.index", _("Settings"), "sliders", "settings:read"),
+        ),
     ),
 )
 

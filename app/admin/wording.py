@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from app.admin import permission_words
 from app.errors import ServiceError
 from app.limits import GuestLimits, LinkLimits, VisitorLimits
 from app.pagekit.languages import lazy_gettext as _
@@ -52,6 +53,30 @@ ERRORS = {
     "password_weak": _("A password has at least 12 characters and is not easy to guess."),
     "password_wrong": _("The present password is wrong."),
     "password_differs": _("The new password was typed differently the second time."),
+    "sign_in_throttled": _("Too many attempts failed lately. Try again in a few minutes."),
+    "sign_in_busy": _("Too many people sign in at this moment. Try again."),
+    "text_unusable": _("A field has a character that cannot be kept."),
+    "links_not_held": _("You may not see all of these links."),
+    "scope_not_held": _("You may not do all of this yourself."),
+    "expires_in_the_past": _("The end lies in the past."),
+    "operator_not_found": _("There is no such operator."),
+    "operator_links_unknown": _("One of these links is not there any more."),
+    "reason_missing": _("Say why: it is kept in the audit."),
+    "scopes_missing": _("Tick at least one permission."),
+    "oidc_away": _(
+        "Your organisation's sign-on does not answer. Try again shortly, or use a password."
+    ),
+    "oidc_refused": _(
+        "Your organisation's sign-on did not let you in, or its answer cannot be trusted. Try "
+        "again; if it stays so, ask an owner to look at the log."
+    ),
+    "oidc_no_role": _(
+        "Your organisation knows you, but you are in no group that may use this console. Ask an "
+        "owner."
+    ),
+    "oidc_stale": _("This sign-in was begun too long ago, or in another browser. Begin again."),
+    "operator_disabled": _("This operator is disabled. Ask an owner."),
+    "api_token_not_found": _("There is no such API token."),
     "code_wrong": _("This code is wrong, or it was used already."),
     "second_factor_on": _("A second factor is on: switch it off first."),
     "last_owner": _("This is the last owner: make another operator an owner first."),
@@ -136,6 +161,10 @@ ERRORS = {
 """Sentences for the codes of errors; a code without one is told in the program's own English."""
 
 
+def permission_name(permission: str) -> str:
+    return permission_words.PERMISSIONS.get(permission, permission)
+
+
 def role_name(role: str) -> str:
     return ROLES.get(role, role)
 
@@ -175,6 +204,8 @@ NAMES = {
     "source_name": source_name,
     "user_states": USER_STATES,
     "role_name": role_name,
+    "permission_name": permission_name,
+    "permission_areas": permission_words.areas,
     "limit_name": limit_name,
     "told": told,
     "role_names": ROLES,

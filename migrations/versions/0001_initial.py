@@ -462,6 +462,7 @@ def _create_operators() -> None:
     op.create_table(
         "login_failures",
         sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("name_digest", sa.String(length=64), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("at", TIME, nullable=False),

@@ -14,6 +14,7 @@ BEFORE_SIGN_IN = {
     "account.language",
     "sso.begin",
     "sso.finish",
+    "sso.leave",
     "documents.openapi_json",
     "documents.viewer_static",
     "api_signin.sign_in",

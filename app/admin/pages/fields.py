@@ -40,6 +40,11 @@ def period(name: str) -> datetime | None:
     return datetime.combine(day, time(), tzinfo=zone())
 
 
+def asked(*names: str) -> dict[str, object]:
+    """What of these the address says; what is empty is not said."""
+    return {name: request.args[name] for name in names if request.args.get(name)}
+
+
 def checked(name: str) -> bool:
     """Whether a box is ticked."""
     return request.form.get(name) is not None
