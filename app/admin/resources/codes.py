@@ -13,7 +13,7 @@ from app.admin.paging import Page, PageQuery
 from app.codes import commands, notation, store
 from app.codes.commands import COUNT_MAX, BatchName, BatchSpec
 from app.codes.models import CodeBatch
-from app.codes.store import BatchNotFound, ListedCode
+from app.codes.store import ListedCode
 from app.errors import NotFound
 from app.funding import redeem as redemption
 from app.funding.redeem import Ask
@@ -21,7 +21,6 @@ from app.money import from_nano, to_nano
 from app.users import store as user_store
 
 Status = Literal["active", "paused", "cancelled"]
-NAME_CHARS_MAX = 120
 Why = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")] | None
 """For the audit."""
 
@@ -203,7 +202,7 @@ def index(desk: Desk, query: BatchQuery) -> BatchPage:
 
 def show(desk: Desk, name: str) -> BatchOut:
     with desk.db.read() as session:
-        return _shown(desk, session, _named(session, name))
+        return _shown(desk, session, store.get_batch(session, name))
 
 
 def create(desk: Desk, new: NewBatch) -> BatchOut:
@@ -228,7 +227,7 @@ def list_codes(desk: Desk, name: str, query: CodeQuery) -> CodePage:
     with desk.db.read() as session:
         codes = store.list_codes(
             session,
-            _named(session, name).id,
+            store.get_batch(session, name).id,
             is_redeemed=query.redeemed,
             after_serial=0 if place is None else int(place[0]),
             limit=query.limit + 1,
@@ -246,7 +245,7 @@ def show_texts(desk: Desk, name: str) -> PrintableOut:
         CodesNotPrintable: their text is gone.
     """
     with desk.db.begin() as session:
-        batch = _named(session, name)
+        batch = store.get_batch(session, name)
         printable = commands.load_printable(
             session, batch, keys=desk.keys, actor=desk.actor, now=desk.now
         )
@@ -259,7 +258,7 @@ def show_texts(desk: Desk, name: str) -> PrintableOut:
 def confirm_printed(desk: Desk, name: str) -> BatchOut:
     with desk.db.begin() as session:
         batch = commands.confirm_printed(
-            session, _named(session, name), actor=desk.actor, now=desk.now
+            session, store.get_batch(session, name), actor=desk.actor, now=desk.now
         )
         return _shown(desk, session, batch)
 
@@ -268,7 +267,7 @@ def set_paused(desk: Desk, name: str, reason: str | None, *, paused: bool) -> Ba
     with desk.db.begin() as session:
         batch = commands.set_paused(
             session,
-            _named(session, name),
+            store.get_batch(session, name),
             paused=paused,
             actor=desk.actor,
             now=desk.now,
@@ -280,7 +279,7 @@ def set_paused(desk: Desk, name: str, reason: str | None, *, paused: bool) -> Ba
 def cancel(desk: Desk, name: str, reason: str | None) -> BatchOut:
     with desk.db.begin() as session:
         batch = commands.cancel(
-            session, _named(session, name), actor=desk.actor, now=desk.now, reason=reason
+            session, store.get_batch(session, name), actor=desk.actor, now=desk.now, reason=reason
         )
         return _shown(desk, session, batch)
 
@@ -317,12 +316,6 @@ def redeem(desk: Desk, user_id: int, typed: str) -> RedeemedOut:
         balance=from_nano(done.funded.balance),
         is_replay=done.funded.is_replay,
     )
-
-
-def _named(session: Session, name: str) -> CodeBatch:
-    if len(name) > NAME_CHARS_MAX or "\0" in name:  # PostgreSQL compares with no such text
-        raise BatchNotFound("there is no such batch of codes")
-    return store.get_batch(session, name)
 
 
 def _shown(desk: Desk, session: Session, batch: CodeBatch) -> BatchOut:

@@ -13,7 +13,7 @@ from app.admin.desk import Desk
 from app.admin.inputs import Moment, Number
 from app.admin.paging import Page, PageQuery
 from app.config import Locale
-from app.errors import Invalid, NotFound
+from app.errors import Invalid
 from app.links import store as link_store
 from app.sightings import periods, store
 from app.sightings.diagnosis import Diagnosed, Level, diagnose, diagnose_stray
@@ -229,8 +229,6 @@ def index(desk: Desk, query: RefusalQuery) -> RefusalPage:
 
 def show(desk: Desk, reference: str) -> RefusalOut:
     """Raises: ``refusal_not_found``, also when it was on a link that is not theirs."""
-    if "\0" in reference:  # PostgreSQL compares with no such text
-        raise NotFound("there is no such refusal", code=store.RefusalNotFound.code)
     with desk.db.read() as session:
         found = store.get_by_reference(session, reference, link_ids=desk.caller.link_ids)
         return RefusalOut.of(found, _names(session, [found]))
