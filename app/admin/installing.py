@@ -2,16 +2,19 @@
 
 from flask import Blueprint, Flask
 
-from app.admin import access, documents, door_words, wording
+from app.admin import access, documents, door_words, explaining, wording
 from app.admin.api import audit as api_audit
+from app.admin.api import codes as api_codes
 from app.admin.api import findings as api_findings
 from app.admin.api import issuers as api_issuers
+from app.admin.api import jobs as api_jobs
 from app.admin.api import ledger as api_ledger
 from app.admin.api import links as api_links
 from app.admin.api import operators as api_operators
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
 from app.admin.api import programs as api_programs
+from app.admin.api import refusals as api_refusals
 from app.admin.api import reratings as api_reratings
 from app.admin.api import section as api
 from app.admin.api import settings as api_settings
@@ -23,8 +26,10 @@ from app.admin.api.section import Section
 from app.admin.pages import (
     account,
     audit,
+    codes,
     findings,
     issuers,
+    jobs,
     ledger,
     links,
     operators,
@@ -32,6 +37,7 @@ from app.admin.pages import (
     plans,
     prices,
     programs,
+    refusals,
     reratings,
     settings,
     sso,
@@ -52,6 +58,9 @@ API: tuple[Section, ...] = (
     api_ledger.section,
     api_issuers.section,
     api_tokens.section,
+    api_codes.section,
+    api_refusals.section,
+    api_jobs.section,
     api_audit.section,
     api_findings.section,
     api_operators.section,
@@ -66,8 +75,10 @@ API: tuple[Section, ...] = (
 PAGES: tuple[Blueprint, ...] = (
     account.blueprint,
     audit.blueprint,
+    codes.blueprint,
     findings.blueprint,
     issuers.blueprint,
+    jobs.blueprint,
     ledger.blueprint,
     links.blueprint,
     operators.blueprint,
@@ -75,6 +86,7 @@ PAGES: tuple[Blueprint, ...] = (
     plans.blueprint,
     prices.blueprint,
     programs.blueprint,
+    refusals.blueprint,
     reratings.blueprint,
     settings.blueprint,
     sso.blueprint,
@@ -104,7 +116,9 @@ def install(app: Flask, runtime: Runtime) -> None:
     access.csrf.init_app(app)
     app.jinja_env.globals.update(
         may=lambda permission: access.desk().may(permission),
+        may_open=access.may_open,
         **wording.NAMES,
+        **explaining.NAMES,
         **door_words.NAMES,
     )
     for section in API:

@@ -42,12 +42,15 @@ GROUPS: tuple[Group, ...] = (
             Entry("plans.index", _("Plans"), "layers", "plans:read"),
             Entry("prices.index", _("Prices"), "tags", "prices:read"),
             Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
+            Entry("codes.index", _("Redemption codes"), "gift", "codes:read"),
         ),
     ),
     Group(
         _("Watch"),
         (
+            Entry("refusals.index", _("Refusals"), "sign-stop", "refusals:read"),
             Entry("findings.index", _("Findings"), "clipboard-pulse", "findings:read"),
+            Entry("jobs.index", _("Long work"), "hourglass-split", "jobs:read"),
             Entry("audit.index", _("Audit"), "journal-text", "audit:read"),
         ),
     ),

@@ -112,6 +112,30 @@ ERRORS = {
         "This issuer is built in, or stands in the settings: it cannot be changed here."
     ),
     "token_not_found": _("There is no such token."),
+    "code_batch_not_found": _("There is no such batch of codes."),
+    "code_batch_exists": _("There is a batch of this name already."),
+    "code_batch_expired": _("The codes would have expired already."),
+    "code_batch_cancelled": _("The batch is cancelled, which is for good."),
+    "codes_not_printable": _(
+        "The codes cannot be shown any more: they were confirmed as printed, or it is too long ago."
+    ),
+    "code_malformed": _("This is no code, or something in it is mistyped: compare it again."),
+    "code_unknown": _("No code reads like this, or somebody else has redeemed it."),
+    "code_expired": _("The code has expired."),
+    "code_paused": _("The batch of this code is paused."),
+    "code_cancelled": _("The batch of this code was cancelled."),
+    "code_wrong_currency": _("The code is worth money of another currency than the wallets hold."),
+    "code_limit_reached": _("The user has redeemed as many codes of this batch as one may."),
+    "code_attempts": _("This user tried too many codes that do not exist. Try again in an hour."),
+    "job_not_found": _("There is no such job."),
+    "job_finished": _("The job has ended already."),
+    "job_gave_up": _("It was begun several times and got nowhere: the worker's log says more."),
+    "refusal_not_found": _(
+        "No refusal has this reference. It may be older than they are kept, one of a flood that is "
+        "only counted, or not written yet: try again in a second."
+    ),
+    "period_too_long": _("The period is too long: choose at most 92 days."),
+    "filters_exclude": _("These filters exclude each other."),
     "session_not_found": _("There is no such session."),
     "user_exists": _("This subject of this issuer is a user already."),
     "user_erased": _("This user was erased: nothing of them can be changed any more."),

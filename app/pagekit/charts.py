@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import pygal
 from markupsafe import Markup, escape
 
 from app.pagekit import formats
+from app.pagekit.drawing import pygal
 
 WIDTH, HEIGHT = 900, 260
 LABELS_MAX = 12

@@ -617,6 +617,12 @@ def _create_codes() -> None:
         unique=False,
     )
     op.create_index(
+        op.f("ix_redemption_codes_batch_id_redeemed_at"),
+        "redemption_codes",
+        ["batch_id", "redeemed_at"],
+        unique=False,
+    )
+    op.create_index(
         op.f("ix_redemption_codes_redeemed_at"), "redemption_codes", ["redeemed_at"], unique=False
     )
     op.create_table(
@@ -634,6 +640,7 @@ def _drop_codes() -> None:
     op.drop_table("code_attempts")
     op.drop_index(op.f("ix_redemption_codes_redeemed_at"), table_name="redemption_codes")
     op.drop_index(op.f("ix_redemption_codes_redeemed_by_batch_id"), table_name="redemption_codes")
+    op.drop_index(op.f("ix_redemption_codes_batch_id_redeemed_at"), table_name="redemption_codes")
     op.drop_table("redemption_codes")
     op.drop_index(op.f("ix_code_batches_printable_until"), table_name="code_batches")
     op.drop_table("code_batches")
