@@ -30,6 +30,7 @@ from pydantic import (
 from app import sources
 from app.errors import Invalid
 from app.sources import CONFIG_VARIABLE, PREFIX
+from app.visitor_settings import VisitorSettings
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECRETS = (
@@ -273,6 +274,7 @@ class Settings(Section):
     billing: Billing = Billing()
     admin: Admin = Admin()
     oidc: Oidc = Oidc()
+    visitor: VisitorSettings = VisitorSettings()
     logging: Logging = Logging()
     demo: Demo = Demo()
     issuers: tuple[dict[str, Any], ...] = ()

@@ -3,6 +3,7 @@
 from flask import Blueprint, Flask
 
 from app.admin import access, documents, wording
+from app.admin.api import page_links as api_page_links
 from app.admin.api import plans as api_plans
 from app.admin.api import section as api
 from app.admin.api.section import Section
@@ -12,7 +13,7 @@ from app.pagekit import installing as pagekit
 from app.pagekit import security
 from app.runtime import Runtime
 
-API: tuple[Section, ...] = (api_plans.section,)
+API: tuple[Section, ...] = (api_plans.section, api_page_links.section)
 """Every resource of the JSON API."""
 
 PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
