@@ -1,7 +1,7 @@
 """Words for what the page calls by name: limits, kinds of transactions, and what went wrong."""
 
 from app import i18n
-from app.errors import ServiceError
+from app.errors import ServiceError, Unavailable
 from app.pagekit import formats, languages
 from app.pagekit.languages import gettext
 from app.pagekit.languages import lazy_gettext as _
@@ -51,7 +51,9 @@ def told(error: ServiceError) -> str:
     if error.code == "code_attempts":
         wait = formats.lasting(getattr(error, "retry_after_s", None))
         return gettext("Too many codes were wrong. Try again in %(wait)s.", wait=wait)
-    return i18n.sentence(error.code, languages.current(), error.params)
+    is_away = isinstance(error, Unavailable) and error.code not in i18n.MESSAGES
+    code = "unavailable" if is_away else error.code
+    return i18n.sentence(code, languages.current(), error.params)
 
 
 def limit_name(name: str) -> str:
