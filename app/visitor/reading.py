@@ -94,6 +94,8 @@ class Home:
     """Where the links' buttons lead, for the content security policy."""
     allowances: Sequence[Allowance]
     models: Sequence[ModelSum]
+    summed_max: int | None
+    """So many of the last answers are in ``models``, when there are more; None: all are."""
     latest: Sequence[Answer]
     refusals: Sequence[Refused]
     credited: int | None
@@ -135,6 +137,9 @@ def home(here: Visit, *, redeemed: int | None) -> Home:
             form_targets=frozenset(_origin(names[link.id].share_url) for link in links) - {""},
             allowances=allowances.of(usual, counters, periods),
             models=answers.sum_by_model(session, user.id, since=since, until=until),
+            summed_max=answers.EVENTS_SUMMED_MAX
+            if answers.exceeds_sum(session, user.id, since=since, until=until)
+            else None,
             latest=_answers(
                 session,
                 answers.list_page(session, user.id, after=None, limit=LATEST),

@@ -38,6 +38,15 @@ def test_the_first_page_tells_balance_limits_and_usage(portal, asked):
     assert "in " in text.split("Renews")[1][:20]
 
 
+def test_more_answers_than_are_added_up_are_said_to_be(portal, asked, monkeypatch):
+    browser = portal.visitor(asked[0])
+    browser.get("/me")
+    assert "The last" not in browser.text()
+    monkeypatch.setattr(answers, "EVENTS_SUMMED_MAX", 2)
+    browser.get("/me")
+    assert "The last 2 answers. gpt-4o 1 answer" in browser.text()
+
+
 def test_nothing_on_the_page_is_somebody_elses(portal, asked):
     user_id, references = asked
     other = portal.add_user(name="Bo Li")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.metering.models import UsageEvent, UsageLine
 from app.metering.months import month_of
 
-EVENTS_SUMMED_MAX = 5000
+EVENTS_SUMMED_MAX = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,7 @@ def sum_by_model(
     At most the last ``EVENTS_SUMMED_MAX`` answers count, and lines that were archived do not. The
     months of both ends are named, so that no other month's lines are looked at.
     """
-    newest = (
-        sa.select(UsageEvent.id)
-        .where(
-            UsageEvent.user_id == user_id,
-            UsageEvent.received_at >= since,
-            UsageEvent.received_at < until,
-        )
-        .order_by(UsageEvent.received_at.desc())
-        .limit(EVENTS_SUMMED_MAX)
-        .subquery()
-    )
+    newest = _newest(user_id, since, until).limit(EVENTS_SUMMED_MAX).subquery()
     points, charge = sa.func.sum(UsageLine.points), sa.func.sum(UsageLine.charge)
     statement = (
         sa.select(UsageLine.model, sa.func.count(UsageLine.event_id.distinct()), points, charge)
@@ -76,3 +66,21 @@ def sum_by_model(
     return [
         ModelSum(row[0], row[1], int(row[2]), int(row[3])) for row in session.execute(statement)
     ]
+
+
+def exceeds_sum(session: Session, user_id: int, *, since: datetime, until: datetime) -> bool:
+    """Whether there are more answers than ``sum_by_model`` adds up."""
+    behind = _newest(user_id, since, until).offset(EVENTS_SUMMED_MAX).limit(1)
+    return session.scalar(behind) is not None
+
+
+def _newest(user_id: int, since: datetime, until: datetime) -> sa.Select[int]:
+    return (
+        sa.select(UsageEvent.id)
+        .where(
+            UsageEvent.user_id == user_id,
+            UsageEvent.received_at >= since,
+            UsageEvent.received_at < until,
+        )
+        .order_by(UsageEvent.received_at.desc(), UsageEvent.id.desc())
+    )
