@@ -1,8 +1,9 @@
 """``shareauth users``."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 from app.metering.models import UsageDay
+from app.turns import page_pass
 
 
 def test_show_has_uid_balance_and_points(shell, db):
@@ -142,3 +143,14 @@ def test_names_cannot_drive_the_terminal(shell):
 
     assert "\x1b" not in shown
     assert "\\x1b[31mred[bold]\\u202e" in shown
+
+
+def test_a_link_to_the_page_of_a_user_lasts_as_long_as_is_said(shell, keys):
+    shell.json("users", "add", "alice")
+    made = shell.json("users", "page-link", "alice", "--ttl", "30m")
+    assert made["url"].startswith("https://auth.example/me/s/")
+    signed = made["url"].rpartition("/")[2]
+    given = page_pass.read(signed, "link", keys=keys, now=datetime.now(UTC))
+    assert given.expires_us - given.made_us == 1800 * 1_000_000
+    for ttl in ("30s", "31d"):
+        assert shell.error("users", "page-link", "alice", "--ttl", ttl)["code"] == "ttl_invalid"
