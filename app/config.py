@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from app import sources
+from app.alert_settings import AlertSettings, MailSettings
 from app.errors import Invalid
 from app.sources import CONFIG_VARIABLE, PREFIX
 from app.visitor_settings import VisitorSettings
@@ -38,6 +39,7 @@ SECRETS = (
     ("database", "url"),
     ("redis", "url"),
     ("oidc", "client_secret"),
+    ("mail", "password"),
 )
 """Settings that may come from a file: ``secret_key_file`` and so on."""
 MISSING_KEY = (
@@ -94,7 +96,9 @@ Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class Service(Section):
@@ -230,6 +234,8 @@ class Oidc(Section):
     issuer_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     client_id: str = ""
     client_secret: SecretStr | None = None
+    redirect_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+/admin/sso/finish$")
+    """Where the provider sends people back to; by default below ``service.public_url``."""
     label: str = Field(default="Single sign-on", max_length=60)
     """What the button says."""
     scopes: Annotated[tuple[str, ...], BeforeValidator(_split)] = ("openid", "profile", "email")
@@ -275,6 +281,8 @@ class Settings(Section):
     admin: Admin = Admin()
     oidc: Oidc = Oidc()
     visitor: VisitorSettings = VisitorSettings()
+    alerts: AlertSettings = AlertSettings()
+    mail: MailSettings = MailSettings()
     logging: Logging = Logging()
     demo: Demo = Demo()
     issuers: tuple[dict[str, Any], ...] = ()
@@ -344,6 +352,11 @@ def chosen(config_file: Path | None, data_dir: Path | None) -> Iterator[None]:
         for name in given:
             os.environ.pop(name, None)
         os.environ.update(before)
+
+
+def environment() -> Mapping[str, str]:
+    """What ``load`` reads, for whoever explains where settings come from."""
+    return os.environ
 
 
 def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:

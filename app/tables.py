@@ -1,7 +1,9 @@
 """Every table of the service, for migrations and the check that compares them with the models."""
 
+import app.alerts.models
 import app.audit.models
 import app.codes.models
+import app.findings.models
 import app.jobs.models
 import app.ledger.models
 import app.links.models
@@ -9,6 +11,7 @@ import app.metering.models
 import app.operators.models
 import app.plans.models
 import app.pricing.models
+import app.reports.models
 import app.revision
 import app.saved_views.models
 import app.sightings.models

@@ -7,34 +7,41 @@ of every such process, ``background`` does the work that somebody asked for.
 import itertools
 import os
 import signal
+import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
 from types import FrameType
 
 import structlog
+from sqlalchemy.orm import Session
 
+from app import housekeeping
+from app.alarms import sending, watch
+from app.alarms.around import Around
+from app.alarms.delivering import Courier, Post
+from app.alarms.machine import Machine, Streaks
+from app.alerts import outbox
+from app.alerts import store as alert_store
+from app.alerts.conditions import CONDITIONS, SEVERITIES
 from app.archives import partitions
-from app.audit.journal import Actor
 from app.background.runner import Runner
-from app.codes import commands as code_commands
 from app.config import Settings
-from app.jobs import store as job_store
+from app.findings import store as findings_store
 from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
-from app.metering import store as metering_store
 from app.metering.months import month_text
+from app.reports.rollup import follow
 from app.runtime import Runtime
 from app.sightings import store as sighting_store
 from app.statements import selfaudit, verification
 from app.statements.selfaudit import Surroundings
 from app.telemetry import metrics
-from app.tokens import store as token_store
+from app.timetable import Job, daily_at, every
+from app.tokens.issuers import parse_configured
 from app.turns.unfinished import note_unfinished
-from app.unfinished import store as unfinished_store
 
 TICK_S = 1.0
 STATEMENT_TIMEOUT_S = 30.0
@@ -47,68 +54,10 @@ RECENT = timedelta(hours=1)
 """Longer than anything takes from its time to its commit, so that nothing falls in between."""
 RECENT_FINDINGS_MAX = 100
 """They are logged every few minutes until somebody comes."""
-SESSIONS_KEPT = timedelta(days=7)
-"""A finish may come long after its session has expired, and is billed by it."""
-UNFINISHED_KEPT = timedelta(days=400)
-"""A year's report can be made when the year is over."""
-BACKGROUND_JOBS_KEPT = timedelta(days=90)
-"""What they did stands in the audit journal; this is only how it went."""
-ACTOR = Actor("worker", "worker")
+USAGE_BATCHES_MAX = 20
+"""So many at a time, then the other jobs have their turn."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """``next_time`` says when to run again after a given local time."""
-
-    name: str
-    next_time: Callable[[datetime], datetime]
-    run: Callable[[Runtime, datetime], None]
-    runs_everywhere: bool = False
-    """In every process of this kind, whoever leads: what it looks after is of this machine."""
-
-
-def every(interval: timedelta) -> Callable[[datetime], datetime]:
-    return lambda after: after + interval
-
-
-def daily_at(at: clock_time) -> Callable[[datetime], datetime]:
-    """Once a day by the clock of the time it is given, whatever daylight saving does."""
-
-    def next_time(after: datetime) -> datetime:
-        today = after.replace(hour=at.hour, minute=at.minute, second=0, microsecond=0)
-        if today > after:
-            return today
-        return today + timedelta(days=1)  # the same time on the clock, in any zone
-
-    return next_time
-
-
-def prune_sessions(runtime: Runtime, now: datetime) -> None:
-    """Forget visitors' sessions that expired a week ago."""
-    with runtime.db.begin() as session:
-        pruned = token_store.prune_sessions(session, expired_before=now - SESSIONS_KEPT)
-    if pruned:
-        log.info("sessions_pruned", count=pruned)
-
-
-def prune_quarantine(runtime: Runtime, now: datetime) -> None:
-    """Forget unreadable finishes that were kept for as long as the settings say."""
-    kept = timedelta(days=runtime.settings.hooks.quarantine_days)
-    with runtime.db.begin() as session:
-        pruned = metering_store.prune_quarantined(session, received_before=now - kept)
-    if pruned:
-        log.warning("quarantine_pruned", count=pruned)
-
-
-def prune_refusals(runtime: Runtime, now: datetime) -> None:
-    """Forget why calls were refused as long ago as the settings say."""
-    kept = timedelta(days=runtime.settings.hooks.refusals_days)
-    with runtime.db.begin() as session:
-        pruned = sighting_store.prune(session, before=now - kept)
-    if pruned:
-        log.info("refusals_pruned", count=pruned)
 
 
 def prepare_partitions(runtime: Runtime, now: datetime) -> None:
@@ -119,12 +68,12 @@ def prepare_partitions(runtime: Runtime, now: datetime) -> None:
 
 
 def verify_ledger(runtime: Runtime, now: datetime) -> None:
-    """Derive all the books say anew; each finding is logged, and their number is a metric."""
-    del now
+    """Derive all the books say anew; each finding is logged and kept, their number is a metric."""
     verified = verification.verify(
         runtime.db, zone=runtime.settings.zone, findings_max=FINDINGS_MAX
     )
     _report(verified.findings, "books", verification.CODES)
+    _keep(runtime, verified.findings, () if verified.is_truncated else verification.CODES, now)
     log.info("ledger_verified", findings=len(verified.findings))
 
 
@@ -135,6 +84,7 @@ def verify_recent(runtime: Runtime, now: datetime) -> None:
         runtime.db, zone=settings.zone, since=since, findings_max=RECENT_FINDINGS_MAX
     )
     _report(verified.findings, "recent", verification.CODES)
+    _keep(runtime, verified.findings, (), now)  # what is older it has not looked at
     around = Surroundings(
         gate=runtime.gate,
         reload=timedelta(seconds=settings.admission.reload_s),
@@ -144,6 +94,15 @@ def verify_recent(runtime: Runtime, now: datetime) -> None:
     stands_out = selfaudit.audit(runtime.db, around, since=since, now=now)
     found = tuple(itertools.islice(stands_out, RECENT_FINDINGS_MAX))
     _report(found, "recent", selfaudit.CODES)
+    is_whole = len(found) < RECENT_FINDINGS_MAX
+    _keep(runtime, found, selfaudit.CODES if is_whole else (), now)
+
+
+def _keep(
+    runtime: Runtime, findings: Sequence[Finding], resolves: Sequence[str], now: datetime
+) -> None:
+    with runtime.db.begin() as session:
+        findings_store.record(session, findings, resolves=resolves, now=now)
 
 
 def _report(findings: Sequence[Finding], scope: str, codes: Sequence[str]) -> None:
@@ -164,28 +123,13 @@ def record_unfinished(runtime: Runtime, now: datetime) -> None:
     metrics.UNFINISHED_TURNS.labels("forgotten").inc(noted.forgotten)
 
 
-def prune_unfinished(runtime: Runtime, now: datetime) -> None:
-    """Forget unfinished turns of more than a year ago."""
-    with runtime.db.begin() as session:
-        pruned = unfinished_store.prune(session, asked_before=now - UNFINISHED_KEPT)
-    if pruned:
-        log.info("unfinished_turns_pruned", count=pruned)
-
-
-def prune_background_jobs(runtime: Runtime, now: datetime) -> None:
-    """Forget background jobs that ended long ago."""
-    with runtime.db.begin() as session:
-        pruned = job_store.prune(session, finished_before=now - BACKGROUND_JOBS_KEPT)
-    if pruned:
-        log.info("background_jobs_pruned", count=pruned)
-
-
-def forget_code_texts(runtime: Runtime, now: datetime) -> None:
-    """Drop the sealed text of redemption codes that nobody printed in time."""
-    with runtime.db.begin() as session:
-        batches = code_commands.forget_overdue_texts(session, actor=ACTOR, now=now)
-    if batches:
-        log.info("code_texts_forgotten", batches=batches)
+def follow_usage(runtime: Runtime, now: datetime) -> None:
+    """Add what is new in the books to the sums that reports are made of."""
+    for _ in range(USAGE_BATCHES_MAX):
+        with runtime.db.begin() as session:
+            advanced = follow.advance(session, zone=runtime.settings.zone, now=now)
+        if advanced.is_done:
+            return
 
 
 def drain_spool(runtime: Runtime, now: datetime) -> None:
@@ -209,25 +153,91 @@ def _show_spool(runtime: Runtime, now: datetime) -> None:
     metrics.SPOOL_ASIDE.labels("damaged").set(status.damaged)
 
 
+def watch_service(runtime: Runtime, now: datetime) -> None:
+    """Open and end alerts about the service, and say how many are open."""
+    watch.watch_service(runtime.db, _around(runtime), now)
+    with runtime.db.read() as session:
+        is_open = alert_store.count_open(session)
+        waiting = outbox.waiting(session)
+    for condition in CONDITIONS:
+        for severity in SEVERITIES:
+            count = is_open.get((condition, severity), 0)
+            metrics.ALERTS_OPEN.labels(condition, severity).set(count)
+    for status, count in waiting.items():
+        metrics.ALERT_DELIVERIES_WAITING.labels(status).set(count)
+
+
+def watch_usage(runtime: Runtime, now: datetime) -> None:
+    """Open and end alerts about balances, budgets and spending."""
+    watch.watch_usage(runtime.db, _around(runtime), now)
+
+
+def _around(runtime: Runtime) -> Around:
+    settings = runtime.settings
+    return Around(
+        zone=settings.zone,
+        currency=settings.billing.currency,
+        config_issuers=parse_configured(settings.issuers),
+        count_refusals=_count_refusals,
+    )
+
+
+def _count_refusals(session: Session, since: datetime, until: datetime) -> Mapping[str, int]:
+    counts = sighting_store.count_by_code(session, since=since, until=until)
+    by_code: Counter[str] = Counter()
+    for (_, code), count in counts.items():
+        by_code[code] += count
+    return by_code
+
+
 JOBS = (
     Job("drain_spool", every(timedelta(seconds=1)), drain_spool, runs_everywhere=True),
+    Job("follow_usage", every(timedelta(seconds=2)), follow_usage),
     Job("record_unfinished", every(timedelta(seconds=15)), record_unfinished),
-    Job("prune_unfinished", every(timedelta(hours=1)), prune_unfinished),
-    Job("prune_sessions", every(timedelta(hours=1)), prune_sessions),
-    Job("prune_quarantine", every(timedelta(hours=1)), prune_quarantine),
-    Job("prune_background_jobs", every(timedelta(hours=1)), prune_background_jobs),
-    Job("forget_code_texts", every(timedelta(hours=1)), forget_code_texts),
-    Job("prune_refusals", every(timedelta(hours=1)), prune_refusals),
+    Job("prune_unfinished", every(timedelta(hours=1)), housekeeping.prune_unfinished),
+    Job("prune_sessions", every(timedelta(hours=1)), housekeeping.prune_sessions),
+    Job("prune_operators", every(timedelta(hours=1)), housekeeping.prune_operators),
+    Job("prune_quarantine", every(timedelta(hours=1)), housekeeping.prune_quarantine),
+    Job("prune_background_jobs", every(timedelta(hours=1)), housekeeping.prune_background_jobs),
+    Job("forget_code_texts", every(timedelta(hours=1)), housekeeping.forget_code_texts),
+    Job("prune_refusals", every(timedelta(hours=1)), housekeeping.prune_refusals),
     Job("prepare_partitions", every(timedelta(hours=1)), prepare_partitions),
+    Job("watch_service", every(timedelta(minutes=1)), watch_service),
+    Job("watch_usage", every(timedelta(minutes=5)), watch_usage),
+    Job("prune_alerts", every(timedelta(hours=1)), housekeeping.prune_alerts),
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),
 )
 
 
+def alert_jobs(streaks: Streaks, courier: Courier) -> tuple[Job, ...]:
+    """The jobs that need more than the runtime: what this process remembers, and its threads."""
+
+    def watch_machine(runtime: Runtime, now: datetime) -> None:
+        machine = Machine(socket.gethostname(), runtime.spool.status(), streaks.failing())
+        watch.watch_machine(runtime.db, machine, now)
+
+    def deliver_alerts(runtime: Runtime, now: datetime) -> None:
+        del runtime, now
+        courier.kick()
+
+    return (
+        Job("watch_machine", every(timedelta(minutes=1)), watch_machine, runs_everywhere=True),
+        Job("deliver_alerts", every(timedelta(seconds=5)), deliver_alerts),
+    )
+
+
 class Rota:
     """Which jobs are due. A leader's first tick only makes the plan."""
 
-    def __init__(self, runtime: Runtime, lead: Leadership, jobs: Sequence[Job] = JOBS) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        lead: Leadership,
+        jobs: Sequence[Job] = JOBS,
+        streaks: Streaks | None = None,
+    ) -> None:
+        self._streaks = streaks or Streaks()
         self._runtime = runtime
         self._lead = lead
         self._jobs = jobs
@@ -239,6 +249,7 @@ class Rota:
         for job in self._jobs:
             if not leads and not job.runs_everywhere:
                 self._due.pop(job.name, None)
+                self._streaks.done(job.name)  # it is somebody else's now, and so are its failures
                 continue
             following = job.next_time(now.astimezone(self._runtime.settings.zone))
             # Never later than from now on: else, after the clock was set back, finishes would wait
@@ -247,7 +258,20 @@ class Rota:
             self._due[job.name] = due if due > now else following
             if due > now:
                 continue
-            _run(job, self._runtime, now)
+            self._run(job, now)
+
+    def _run(self, job: Job, now: datetime) -> None:
+        try:
+            job.run(self._runtime, now)
+        except Exception as error:
+            # Whatever is wrong with one job, the others go on and this one is tried again next
+            # time.
+            self._streaks.failed(job.name, error)
+            metrics.JOB_RUNS.labels(job.name, "failed").inc()
+            log.exception("job_failed", job=job.name)
+        else:
+            self._streaks.done(job.name)
+            metrics.JOB_RUNS.labels(job.name, "done").inc()
 
 
 def work(settings: Settings, *, parent_pid: int | None = None) -> None:
@@ -263,15 +287,17 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
     signal.signal(signal.SIGINT, stop)
     runtime = Runtime.build(_with_room(settings), statement_timeout_s=STATEMENT_TIMEOUT_S)
     lead = leadership(runtime.db)
-    rota = Rota(runtime, lead)
     runner = Runner(runtime, clock=lambda: datetime.now(UTC))
     runner.start()
+    streaks, courier = Streaks(), Courier(_post(runtime))
+    rota = Rota(runtime, lead, [*JOBS, *alert_jobs(streaks, courier)], streaks)
     log.info("worker_started")
     try:
         while not stopping and parent_pid in (None, os.getppid()):
             rota.tick(datetime.now(UTC))
             time.sleep(TICK_S)
     finally:
+        courier.close()
         lead.close()
         runner.stop()
         runtime.close()
@@ -285,12 +311,10 @@ def _with_room(settings: Settings) -> Settings:
     return settings.model_copy(update={"database": database})
 
 
-def _run(job: Job, runtime: Runtime, now: datetime) -> None:
-    try:
-        job.run(runtime, now)
-    except Exception:
-        # Whatever is wrong with one job, the others go on and this one is tried again next time.
-        metrics.JOB_RUNS.labels(job.name, "failed").inc()
-        log.exception("job_failed", job=job.name)
-    else:
-        metrics.JOB_RUNS.labels(job.name, "done").inc()
+def _post(runtime: Runtime) -> Post:
+    return Post(
+        db=runtime.db,
+        send=sending.build(runtime.settings, runtime.keys),
+        clock=lambda: datetime.now(UTC),
+        on_sent=lambda kind, outcome: metrics.ALERT_DELIVERIES.labels(kind, outcome).inc(),
+    )

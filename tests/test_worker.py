@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, time, timedelta
@@ -11,7 +12,11 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
-from app import handover, worker
+from app import handover, housekeeping, worker
+from app.alarms.machine import Streak, Streaks
+from app.alerts import destination_commands
+from app.alerts import store as alert_store
+from app.alerts.destination_commands import DestinationSpec
 from app.audit.journal import Actor
 from app.background.handlers import enqueue
 from app.background.rerate import KIND, Parameters
@@ -20,6 +25,7 @@ from app.codes import store as code_store
 from app.codes.commands import BatchSpec
 from app.config import Settings
 from app.db import Database
+from app.findings import store as findings_store
 from app.funding import changes
 from app.funding.changes import Change
 from app.jobs import commands as job_commands
@@ -184,7 +190,7 @@ def test_old_quarantined_finishes_are_forgotten_and_young_ones_kept(db, now, key
                     resolution=None,
                 )
             )
-    worker.prune_quarantine(SimpleNamespace(db=db, settings=Settings()), now)
+    housekeeping.prune_quarantine(SimpleNamespace(db=db, settings=Settings()), now)
     with db.read() as session:
         assert [row.reference for row in session.query(QuarantinedFinish)] == ["young"]
 
@@ -196,7 +202,7 @@ def test_refusals_are_kept_for_as_long_as_the_settings_say(db, now):
     tally.add([refused("old", at=now - timedelta(days=3)), refused("young", at=now - HOUR)])
     with db.begin() as session:
         sighting_store.write(session, calls={}, refusals=tally.refusals, links={})
-    worker.prune_refusals(SimpleNamespace(db=db, settings=settings), now)
+    housekeeping.prune_refusals(SimpleNamespace(db=db, settings=settings), now)
     with db.read() as session:
         [kept] = sighting_store.list_page(session, Wanted(), limit=9)
         assert kept.code == "young"
@@ -207,7 +213,7 @@ def test_ledger_findings_become_a_metric(db, now, monkeypatch):
     worker.verify_ledger(runtime, now)
     assert _found("chain_broken", "books") == 0
     broken = SimpleNamespace(code="chain_broken", message="…", ids={})
-    found = SimpleNamespace(findings=(broken,) * 3)
+    found = SimpleNamespace(findings=(broken,) * 3, is_truncated=False)
     monkeypatch.setattr(worker.verification, "verify", lambda *_, **__: found)
     worker.verify_ledger(runtime, now)
     assert _found("chain_broken", "books") == 3
@@ -247,11 +253,11 @@ def _found(code, scope):
 def test_sessions_are_pruned_a_week_after_they_expired(monkeypatch, db, now):
     asked = []
     monkeypatch.setattr(
-        worker.token_store,
+        housekeeping.token_store,
         "prune_sessions",
         lambda _session, *, expired_before: asked.append(expired_before) or 0,
     )
-    worker.prune_sessions(SimpleNamespace(db=db, settings=Settings()), now)
+    housekeeping.prune_sessions(SimpleNamespace(db=db, settings=Settings()), now)
     assert asked == [now - timedelta(days=7)]
 
 
@@ -339,8 +345,8 @@ def test_what_ended_long_ago_and_codes_nobody_printed_are_forgotten(db, now, key
         job_commands.cancel(session, job.id, actor=Actor("a", "cli"), now=now)
     for days, left in ((29, (1, 1)), (31, (0, 1)), (91, (0, 0))):
         runtime, later = SimpleNamespace(db=db), now + timedelta(days=days)
-        worker.forget_code_texts(runtime, later)
-        worker.prune_background_jobs(runtime, later)
+        housekeeping.forget_code_texts(runtime, later)
+        housekeeping.prune_background_jobs(runtime, later)
         with db.read() as session:
             texts = code_store.list_sealed(session, batch.id)
             assert (len(texts), len(job_store.list_page(session))) == left
@@ -356,9 +362,92 @@ def test_partitions_are_made_before_they_are_needed(db, now):
 def test_unfinished_turns_are_kept_for_more_than_a_year(monkeypatch, db, now):
     asked = []
     monkeypatch.setattr(
-        worker.unfinished_store,
+        housekeeping.unfinished_store,
         "prune",
         lambda _session, *, asked_before: asked.append(asked_before) or 0,
     )
-    worker.prune_unfinished(SimpleNamespace(db=db), now)
+    housekeeping.prune_unfinished(SimpleNamespace(db=db), now)
     assert asked == [now - timedelta(days=400)]
+
+
+def test_findings_are_kept_until_a_whole_run_has_not_found_them(db, now, monkeypatch):
+    runtime = SimpleNamespace(db=db, settings=Settings())
+    broken = SimpleNamespace(code="chain_broken", message="m", ids={"transaction": 1})
+
+    def verify(at, *findings, is_truncated=False):
+        found = SimpleNamespace(findings=findings, is_truncated=is_truncated)
+        monkeypatch.setattr(worker.verification, "verify", lambda *_, **__: found)
+        worker.verify_ledger(runtime, at)
+        with db.read() as session:
+            return [one.code for one in findings_store.list_page(session)]
+
+    assert verify(now, broken) == ["chain_broken"]
+    assert verify(now + HOUR, is_truncated=True) == ["chain_broken"]
+    assert verify(now + 2 * HOUR) == []
+
+
+def test_failures_in_a_row_are_remembered_of_the_jobs_of_this_process(runtime, now):
+    lead, streaks, is_broken = Lead(), Streaks(), True
+
+    def work(_runtime, _at):
+        if is_broken:
+            raise ValueError("on purpose")
+
+    rota = Rota(runtime, lead, [Job("bad", every(HOUR), work)], streaks)
+    for hours in range(4):
+        rota.tick(now + hours * HOUR)
+    assert streaks.failing() == {"bad": Streak(3, "ValueError")}
+    lead.held = False  # another process runs it now
+    rota.tick(now + 4 * HOUR)
+    assert streaks.failing() == {}
+    lead.held, is_broken = True, True
+    for hours in (5, 6):
+        rota.tick(now + hours * HOUR)
+    assert list(streaks.failing()) == ["bad"]
+    is_broken = False
+    rota.tick(now + 7 * HOUR)
+    assert streaks.failing() == {}
+
+
+def test_open_alerts_and_waiting_messages_become_metrics(db, now, keys):
+    with db.begin() as session:
+        actor = Actor("test", "cli")
+        link = commands.create(session, LinkSpec(name="x"), keys=keys, actor=actor, now=now).link
+        spec = DestinationSpec(name="ops", kind="webhook", url="https://ops.example")
+        destination_commands.add(session, spec, keys=keys, actor=actor, now=now)
+        kept = {
+            "link_id": link.id,
+            "received_at": now,
+            "reason": "x",
+            "digest": "",
+            "body_bytes": 1,
+        }
+        session.add(QuarantinedFinish(reference="r", **kept))
+    runtime = SimpleNamespace(db=db, settings=Settings())
+    worker.watch_service(runtime, now)
+    worker.watch_service(runtime, now)
+    assert metrics.ALERTS_OPEN.labels("quarantine", "warning")._value.get() == 1
+    assert metrics.ALERTS_OPEN.labels("budget", "warning")._value.get() == 0
+    assert metrics.ALERT_DELIVERIES_WAITING.labels("pending")._value.get() == 1
+    long_after = now + timedelta(days=91)
+    housekeeping.prune_alerts(runtime, long_after)
+    with db.read() as session:
+        assert len(alert_store.list_alerts(session)) == 1  # open ones are kept
+
+
+def test_jobs_of_alerts_watch_this_machine_and_wait_for_no_message(db, now):
+    kicked, streaks = [], Streaks()
+    courier = SimpleNamespace(kick=lambda: kicked.append(1))
+    watch_machine, deliver = worker.alert_jobs(streaks, courier)
+    assert (watch_machine.runs_everywhere, deliver.runs_everywhere) == (True, False)
+    for _ in range(3):
+        streaks.failed("verify_ledger", ValueError())
+    waiting = Status(3, 1, now - HOUR, rejected=0, damaged=0, fullness=0.1)
+    runtime = SimpleNamespace(db=db, spool=SimpleNamespace(status=lambda: waiting))
+    watch_machine.run(runtime, now)
+    with db.read() as session:
+        found = {one.subject: one.condition for one in alert_store.list_alerts(session)}
+    machine = f"machine:{socket.gethostname()}"
+    assert found == {machine: "spool_waits", f"{machine}/verify_ledger": "jobs_failing"}
+    deliver.run(runtime, now)
+    assert kicked == [1]

@@ -16,6 +16,14 @@ class UsageEvent(Base):
     __table_args__ = (
         sa.Index(None, "user_id", "received_at"),
         sa.Index(None, "link_id", "received_at"),
+        sa.Index(None, "received_at", "id"),
+        sa.Index(
+            "ix_usage_events_with_warnings",
+            "received_at",
+            "id",
+            sqlite_where=sa.text("warnings <> '{}'"),
+            postgresql_where=sa.text("warnings <> '{}'"),
+        ),
         sa.CheckConstraint("points >= 0 AND charge >= 0", name="never_a_credit"),
     )
 
@@ -31,7 +39,7 @@ class UsageEvent(Base):
     price_version_id: Mapped[int | None] = mapped_column(sa.ForeignKey("price_versions.id"))
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     app_name: Mapped[str | None] = mapped_column(sa.Text)
-    chat_id: Mapped[str | None] = mapped_column(sa.Text)
+    chat_id: Mapped[str | None] = mapped_column(sa.Text, index=True)
     generation: Mapped[str] = mapped_column(sa.String(4))
     """The FastGPT generation the body looks like: ``G0`` to ``G5``."""
     billed_by: Mapped[str] = mapped_column(sa.String(10))

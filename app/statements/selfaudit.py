@@ -18,6 +18,7 @@ from app.metering import store as metering_store
 from app.metering.lines import store as lines_store
 from app.metering.months import month_text
 from app.money import format_nano
+from app.reports.proof import check
 from app.spool.census import Status
 from app.statements import store
 from app.statements.store import WalletFacts
@@ -33,6 +34,8 @@ CODES = (
     "turns_unfinished",
     "partitions_missing",
     "lines_astray",
+    "reports_differ",
+    "reports_behind",
     "spool_waits",
     "spool_aside",
 )
@@ -45,6 +48,8 @@ SPOOL_AGE = timedelta(minutes=10)
 UNFINISHED_MIN = 20
 """Fewer say nothing: FastGPT gives up a question now and then."""
 UNFINISHED_SHARE_MAX = 0.2
+REPORTS_AGE = timedelta(days=2)
+"""How far back the sums of reports are compared when everything is looked at."""
 GATE_SLACK = timedelta(minutes=1)
 """Clocks differ, and a finish tells the gate after it is in the books."""
 
@@ -76,6 +81,7 @@ def audit(
         yield from _quarantine(session, now)
         yield from _unfinished(session, around.zone, now)
         yield from _partitions(session, now)
+        yield from _reports(session, since or now - REPORTS_AGE, now)
     yield from _spool(around.spool, now)
 
 
@@ -197,6 +203,24 @@ def _partitions(session: Session, now: datetime) -> Iterator[Finding]:
             f"Lines of {_months(found.astray)} are in the default partition of usage_lines. "
             f"{cure} `shareauth db upgrade`, which puts them where they belong.",
             {"months": _months(found.astray)},
+        )
+
+
+def _reports(session: Session, since: datetime, now: datetime) -> Iterator[Finding]:
+    for difference in check.differences(session, since=since, until=now):
+        yield Finding(
+            "reports_differ",
+            f"Reports are not what the books are: since {since}, {difference}. The books are "
+            "right; `shareauth usage rebuild` makes the sums of the reports anew from them.",
+            {"table": difference.table},
+        )
+    waits = check.waits_since(session, now=now)
+    if waits is not None:
+        yield Finding(
+            "reports_behind",
+            f"Answers since {waits} are in no report yet. The job `follow_usage` says why in the "
+            "log of `shareauth worker`, or none runs.",
+            {},
         )
 
 

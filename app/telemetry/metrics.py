@@ -51,6 +51,12 @@ SIGHTINGS_DROPPED = Counter(
     "failed (it did not take them).",
     ["reason"],
 )
+SIGN_INS = Counter(
+    "shareauth_sign_ins_total",
+    "Operators who tried to sign in, by how (password, code, oidc, token: one that is unknown, "
+    "expired or revoked) and by what became of it: ok, failed or throttled.",
+    ["method", "outcome"],
+)
 JOB_RUNS = Counter(
     "shareauth_job_runs_total",
     "Runs of periodic and background jobs, by job and outcome.",
@@ -91,9 +97,29 @@ SPOOL_ASIDE = Gauge(
     ["kind"],
     multiprocess_mode="mostrecent",
 )
+ALERTS_OPEN = Gauge(
+    "shareauth_alerts_open",
+    "Alerts that are open, by condition and severity.",
+    ["condition", "severity"],
+    multiprocess_mode="mostrecent",
+)
+ALERT_DELIVERIES = Counter(
+    "shareauth_alert_deliveries_total",
+    "Attempts to send a message of an alert, by kind of destination and outcome: delivered, failed "
+    "(tried again later) or dead (given up).",
+    ["kind", "outcome"],
+)
+ALERT_DELIVERIES_WAITING = Gauge(
+    "shareauth_alert_deliveries_waiting",
+    "Messages of alerts that wait to be sent (pending), and that nobody tries to send any more "
+    "(dead) until somebody replays them.",
+    ["status"],
+    multiprocess_mode="mostrecent",
+)
 
 METRICS = (
     HOOK_REQUESTS,
+    SIGN_INS,
     HOOK_SECONDS,
     FINISHES,
     FINISH_WARNINGS,
@@ -111,6 +137,9 @@ METRICS = (
     SPOOL_OLDEST_SECONDS,
     SPOOL_FULL_RATIO,
     SPOOL_ASIDE,
+    ALERTS_OPEN,
+    ALERT_DELIVERIES,
+    ALERT_DELIVERIES_WAITING,
 )
 
 

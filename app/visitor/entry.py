@@ -11,7 +11,7 @@ from flask import g, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.errors import Denied, Invalid
-from app.pagekit.counting import Counter, seconds_left
+from app.pagekit.minutes import WINDOW_S, Minutes
 from app.turns import page_pass
 from app.visitor import access
 from app.visitor.access import Visit
@@ -24,7 +24,7 @@ TOKEN_FIELDS = ("token", "authToken")
 _SUBSCRIBER = 64
 """Bits of an IPv6 address that are one subscriber's."""
 
-_failures = Counter()
+_failures = Minutes()
 
 
 class TooManyTries(Invalid):
@@ -81,8 +81,8 @@ def _let_in(sealed: str) -> AnyResponse:
 
 def _check_tries(here: Visit) -> None:
     allowed = max(FAILURES_PER_MINUTE // here.settings.service.workers, 1)
-    if _failures.seen(_subscriber(here.address), here.now) >= allowed:
-        raise TooManyTries("too many tokens that are not good", wait_s=seconds_left(here.now))
+    if _failures.of(_subscriber(here.address), here.now) >= allowed:
+        raise TooManyTries("too many tokens that are not good", wait_s=WINDOW_S)
 
 
 def _failed(here: Visit, refusal: Denied) -> Denied:

@@ -7,7 +7,7 @@ from app.errors import Conflict, Denied, Invalid, NotFound, ServiceError
 from app.funding.redeem import Ask, redeem
 from app.links import store as link_store
 from app.links.addresses import visitor_url
-from app.pagekit.counting import Counter
+from app.pagekit.minutes import Minutes
 from app.tokens import commands
 from app.tokens.commands import MintSpec
 from app.visitor import access, entry, reading, section, wording
@@ -21,7 +21,7 @@ LABEL = "visitor page"
 
 blueprint = section.blueprint()
 
-_opened = Counter()
+_opened = Minutes()
 
 
 class TooFast(Invalid):

@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("tokens_valid_after", TIME, nullable=True),
         sa.Column("created_at", TIME, nullable=False),
+        sa.Column("erased_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(["issuer_id"], ["issuers.id"], name=op.f("fk_users_issuer_id")),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_users_plan_id")),
         sa.CheckConstraint("status IN ('active', 'suspended')", name=op.f("ck_users_status")),
@@ -240,6 +241,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_tokens_user_id"), "tokens", ["user_id"], unique=False)
     _create_what_was_seen()
+    _create_what_is_told()
     op.create_table(
         "usage_days",
         sa.Column("user_id", ROW_ID, nullable=False),
@@ -263,61 +265,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_usage_days_link_id_day"), "usage_days", ["link_id", "day"], unique=False
     )
-    op.create_table(
-        "usage_events",
-        sa.Column("id", ROW_ID, nullable=False),
-        sa.Column("reference", sa.String(length=20), nullable=False),
-        sa.Column("idempotency_key", sa.String(length=80), nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("link_id", ROW_ID, nullable=False),
-        sa.Column("user_id", ROW_ID, nullable=False),
-        sa.Column("plan_id", ROW_ID, nullable=True),
-        sa.Column("price_version_id", ROW_ID, nullable=True),
-        sa.Column("received_at", TIME, nullable=False),
-        sa.Column("app_name", sa.Text(), nullable=True),
-        sa.Column("chat_id", sa.Text(), nullable=True),
-        sa.Column("generation", sa.String(length=4), nullable=False),
-        sa.Column("billed_by", sa.String(length=10), nullable=False),
-        sa.Column("points", sa.BigInteger(), nullable=False),
-        sa.Column("price_sum", sa.BigInteger(), nullable=True),
-        sa.Column("charge", sa.BigInteger(), nullable=False),
-        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
-        sa.Column("node_count", sa.Integer(), nullable=False),
-        sa.Column("running_time_ms", sa.BigInteger(), nullable=True),
-        sa.Column("body_bytes", sa.Integer(), nullable=False),
-        sa.Column("warnings", JSON, nullable=False),
-        sa.Column("arithmetic", JSON, nullable=False),
-        sa.CheckConstraint(
-            "points >= 0 AND charge >= 0", name=op.f("ck_usage_events_never_a_credit")
-        ),
-        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_usage_events_link_id")),
-        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_usage_events_plan_id")),
-        sa.ForeignKeyConstraint(
-            ["price_version_id"],
-            ["price_versions.id"],
-            name=op.f("fk_usage_events_price_version_id"),
-        ),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_usage_events_user_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_events")),
-        sa.UniqueConstraint("idempotency_key", name=op.f("uq_usage_events_idempotency_key")),
-        sa.UniqueConstraint("reference", name=op.f("uq_usage_events_reference")),
-    )
-    op.create_index(
-        op.f("ix_usage_events_fingerprint"), "usage_events", ["fingerprint"], unique=False
-    )
-    op.create_index(
-        op.f("ix_usage_events_link_id_received_at"),
-        "usage_events",
-        ["link_id", "received_at"],
-        unique=False,
-    )
-    op.create_index(
-        op.f("ix_usage_events_user_id_received_at"),
-        "usage_events",
-        ["user_id", "received_at"],
-        unique=False,
-    )
+    _create_usage_events()
     op.create_table(
         "visitor_sessions",
         sa.Column("id", ROW_ID, nullable=False),
@@ -401,9 +349,18 @@ def upgrade() -> None:
         ["posted_at"],
         unique=False,
     )
+    op.create_index(
+        op.f("ix_ledger_transactions_kind_posted_at"),
+        "ledger_transactions",
+        ["kind", "posted_at"],
+        unique=False,
+        sqlite_where=sa.text("kind <> 'charge'"),
+        postgresql_where=sa.text("kind <> 'charge'"),
+    )
     _create_usage_lines()
     _create_postings()
     _create_codes_views_and_jobs()
+    _create_report_sums()
     op.execute("INSERT INTO config_revision (id, number) VALUES (1, 1)")
     _guard()
 
@@ -505,6 +462,7 @@ def _create_operators() -> None:
     op.create_table(
         "login_failures",
         sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("name_digest", sa.String(length=64), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("at", TIME, nullable=False),
@@ -524,16 +482,20 @@ def downgrade() -> None:
         for table in [*APPEND_ONLY, ACCOUNTS]:
             op.execute(f"DROP TRIGGER {table}_append_only ON {table}")
             op.execute(f"DROP TRIGGER {table}_no_truncate ON {table}")
+    _drop_report_sums()
     _drop_codes_views_and_jobs()
     op.drop_table("ledger_postings")
     _drop_usage_lines()
     if is_postgresql:
         for function in ("shareauth_add_usage_month(integer)", "shareauth_refuse_change()"):
             op.execute(f"DROP FUNCTION {function}")
+    for index in ("ix_ledger_transactions_kind_posted_at", "ix_ledger_transactions_posted_at"):
+        op.drop_index(op.f(index), table_name="ledger_transactions")
     op.drop_table("ledger_transactions")
     op.drop_table("visitor_sessions")
-    op.drop_table("usage_events")
+    _drop_usage_events()
     op.drop_table("usage_days")
+    _drop_what_is_told()
     _drop_unfinished_turns()
     _drop_sightings()
     op.drop_table("tokens")
@@ -803,6 +765,145 @@ def _drop_sightings() -> None:
     op.drop_table("refusals")
 
 
+def _create_what_is_told() -> None:
+    _create_alerts()
+    _create_alert_deliveries()
+    _create_findings()
+
+
+def _drop_what_is_told() -> None:
+    for table in ("findings", "alert_deliveries", "alert_destinations", "alerts", "alert_rules"):
+        op.drop_table(table)
+
+
+def _create_alerts() -> None:
+    op.create_table(
+        "alert_rules",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("condition", sa.String(length=30), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("severity", sa.String(length=10), nullable=False),
+        sa.Column("repeat_after_s", sa.BigInteger(), nullable=False),
+        sa.Column("thresholds", JSON, nullable=False),
+        sa.CheckConstraint(
+            "severity IN ('info', 'warning', 'critical')", name=op.f("ck_alert_rules_severity")
+        ),
+        sa.CheckConstraint("repeat_after_s >= 0", name=op.f("ck_alert_rules_repeat_after")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_rules")),
+        sa.UniqueConstraint("condition", "subject", name=op.f("uq_alert_rules_condition_subject")),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("condition", sa.String(length=30), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("subject_name", sa.Text(), nullable=False),
+        sa.Column("severity", sa.String(length=10), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("facts", JSON, nullable=False),
+        sa.Column("open_key", sa.String(length=240), nullable=True),
+        sa.Column("opened_at", TIME, nullable=False),
+        sa.Column("last_seen_at", TIME, nullable=False),
+        sa.Column("told_at", TIME, nullable=False),
+        sa.Column("resolved_at", TIME, nullable=True),
+        sa.CheckConstraint(
+            "severity IN ('info', 'warning', 'critical')", name=op.f("ck_alerts_severity")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+        sa.UniqueConstraint("open_key", name=op.f("uq_alerts_open_key")),
+    )
+    op.create_index(op.f("ix_alerts_opened_at"), "alerts", ["opened_at"], unique=False)
+    op.create_table(
+        "alert_destinations",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("is_enabled", sa.Boolean(), nullable=False),
+        sa.Column("shown", sa.Text(), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("locale", sa.String(length=10), nullable=False),
+        sa.Column("min_severity", sa.String(length=10), nullable=False),
+        sa.Column("conditions", JSON, nullable=True),
+        sa.Column("quiet_from", sa.String(length=5), nullable=True),
+        sa.Column("quiet_until", sa.String(length=5), nullable=True),
+        sa.Column("time_zone", sa.String(length=60), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('webhook', 'email', 'wecom', 'feishu', 'dingtalk')",
+            name=op.f("ck_alert_destinations_kind"),
+        ),
+        sa.CheckConstraint(
+            "min_severity IN ('info', 'warning', 'critical')",
+            name=op.f("ck_alert_destinations_min_severity"),
+        ),
+        sa.CheckConstraint(
+            "(quiet_from IS NULL) = (quiet_until IS NULL)", name=op.f("ck_alert_destinations_quiet")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_destinations")),
+        sa.UniqueConstraint("name", name=op.f("uq_alert_destinations_name")),
+    )
+
+
+def _create_alert_deliveries() -> None:
+    op.create_table(
+        "alert_deliveries",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("message_id", sa.String(length=40), nullable=False),
+        sa.Column("destination_id", ROW_ID, nullable=False),
+        sa.Column("alert_id", ROW_ID, nullable=True),
+        sa.Column("event", sa.String(length=20), nullable=False),
+        sa.Column("payload", JSON, nullable=False),
+        sa.Column("status", sa.String(length=10), nullable=False),
+        sa.Column("due_at", TIME, nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("attempted_at", TIME, nullable=True),
+        sa.Column("lease", sa.String(length=40), nullable=True),
+        sa.Column("leased_until", TIME, nullable=True),
+        sa.Column("finished_at", TIME, nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.CheckConstraint(
+            "status IN ('pending', 'delivered', 'dead', 'skipped', 'folded')",
+            name=op.f("ck_alert_deliveries_status"),
+        ),
+        sa.CheckConstraint("attempts >= 0", name=op.f("ck_alert_deliveries_attempts")),
+        sa.ForeignKeyConstraint(
+            ["alert_id"], ["alerts.id"], name=op.f("fk_alert_deliveries_alert_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["destination_id"],
+            ["alert_destinations.id"],
+            name=op.f("fk_alert_deliveries_destination_id"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_deliveries")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_alert_deliveries_message_id")),
+    )
+    for columns in (["alert_id"], ["destination_id", "attempted_at"], ["status", "due_at"]):
+        name = op.f(f"ix_alert_deliveries_{'_'.join(columns)}")
+        op.create_index(name, "alert_deliveries", columns, unique=False)
+
+
+def _create_findings() -> None:
+    op.create_table(
+        "findings",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("code", sa.String(length=60), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("ids", JSON, nullable=False),
+        sa.Column("first_seen_at", TIME, nullable=False),
+        sa.Column("last_seen_at", TIME, nullable=False),
+        sa.Column("times", sa.BigInteger(), nullable=False),
+        sa.Column("resolved_at", TIME, nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_findings")),
+        sa.UniqueConstraint("digest", name=op.f("uq_findings_digest")),
+    )
+    op.create_index(
+        op.f("ix_findings_resolved_at_code"), "findings", ["resolved_at", "code"], unique=False
+    )
+
+
 def _create_unfinished_turns() -> None:
     op.create_table(
         "unfinished_turns",
@@ -923,6 +1024,187 @@ def _guard() -> None:
     else:
         _guard_postgresql()
         _partition_by_month()
+
+
+def _create_usage_events() -> None:
+    op.create_table(
+        "usage_events",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("reference", sa.String(length=20), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=80), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("link_id", ROW_ID, nullable=False),
+        sa.Column("user_id", ROW_ID, nullable=False),
+        sa.Column("plan_id", ROW_ID, nullable=True),
+        sa.Column("price_version_id", ROW_ID, nullable=True),
+        sa.Column("received_at", TIME, nullable=False),
+        sa.Column("app_name", sa.Text(), nullable=True),
+        sa.Column("chat_id", sa.Text(), nullable=True),
+        sa.Column("generation", sa.String(length=4), nullable=False),
+        sa.Column("billed_by", sa.String(length=10), nullable=False),
+        sa.Column("points", sa.BigInteger(), nullable=False),
+        sa.Column("price_sum", sa.BigInteger(), nullable=True),
+        sa.Column("charge", sa.BigInteger(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=True),
+        sa.Column("node_count", sa.Integer(), nullable=False),
+        sa.Column("running_time_ms", sa.BigInteger(), nullable=True),
+        sa.Column("body_bytes", sa.Integer(), nullable=False),
+        sa.Column("warnings", JSON, nullable=False),
+        sa.Column("arithmetic", JSON, nullable=False),
+        sa.CheckConstraint(
+            "points >= 0 AND charge >= 0", name=op.f("ck_usage_events_never_a_credit")
+        ),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_usage_events_link_id")),
+        sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_usage_events_plan_id")),
+        sa.ForeignKeyConstraint(
+            ["price_version_id"],
+            ["price_versions.id"],
+            name=op.f("fk_usage_events_price_version_id"),
+        ),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_usage_events_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_events")),
+        sa.UniqueConstraint("idempotency_key", name=op.f("uq_usage_events_idempotency_key")),
+        sa.UniqueConstraint("reference", name=op.f("uq_usage_events_reference")),
+    )
+    op.create_index(
+        op.f("ix_usage_events_fingerprint"), "usage_events", ["fingerprint"], unique=False
+    )
+    op.create_index(
+        op.f("ix_usage_events_link_id_received_at"),
+        "usage_events",
+        ["link_id", "received_at"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_usage_events_chat_id"), "usage_events", ["chat_id"], unique=False)
+    op.create_index(
+        op.f("ix_usage_events_received_at_id"),
+        "usage_events",
+        ["received_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_usage_events_with_warnings",
+        "usage_events",
+        ["received_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("warnings <> '{}'"),
+        postgresql_where=sa.text("warnings <> '{}'"),
+    )
+    op.create_index(
+        op.f("ix_usage_events_user_id_received_at"),
+        "usage_events",
+        ["user_id", "received_at"],
+        unique=False,
+    )
+
+
+def _drop_usage_events() -> None:
+    op.drop_index(op.f("ix_usage_events_user_id_received_at"), table_name="usage_events")
+    op.drop_index("ix_usage_events_with_warnings", table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_received_at_id"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_chat_id"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_link_id_received_at"), table_name="usage_events")
+    op.drop_index(op.f("ix_usage_events_fingerprint"), table_name="usage_events")
+    op.drop_table("usage_events")
+
+
+def _create_report_sums() -> None:
+    op.create_table(
+        "usage_names",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('app', 'model', 'node_kind')", name=op.f("ck_usage_names_kind")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_names")),
+        sa.UniqueConstraint("kind", "name", name=op.f("uq_usage_names_kind_name")),
+    )
+    _create_sums("usage_by_link", ("link_id", "app_id"))
+    _create_sums("usage_by_user", ("user_id", "link_id", "app_id"))
+    op.create_index(
+        op.f("ix_usage_by_user_user_id_width_start"),
+        "usage_by_user",
+        ["user_id", "width", "start"],
+        unique=False,
+    )
+    _create_sums(
+        "usage_by_model",
+        ("link_id", "app_id", "model_id", "kind_id"),
+        sa.Column("model_questions", sa.BigInteger(), nullable=False),
+        sa.Column("kind_questions", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "model_questions BETWEEN 0 AND questions AND kind_questions BETWEEN 0 AND questions",
+            name=op.f("ck_usage_by_model_questions"),
+        ),
+    )
+    op.create_table(
+        "usage_corrections",
+        sa.Column("start", sa.Integer(), nullable=False),
+        sa.Column("used_start", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("link_id", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("transactions", sa.BigInteger(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up')",
+            name=op.f("ck_usage_corrections_kind"),
+        ),
+        sa.CheckConstraint("transactions > 0", name=op.f("ck_usage_corrections_transactions")),
+        sa.PrimaryKeyConstraint(
+            "start", "used_start", "user_id", "link_id", "kind", name=op.f("pk_usage_corrections")
+        ),
+    )
+    op.create_index(
+        op.f("ix_usage_corrections_used_start"), "usage_corrections", ["used_start"], unique=False
+    )
+    op.create_table(
+        "report_positions",
+        sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=False),
+        sa.Column("transaction_id", sa.BigInteger(), nullable=False),
+        sa.Column("zone", sa.String(length=80), nullable=False),
+        sa.Column("moved_at", TIME, nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_report_positions_only_one")),
+        sa.CheckConstraint(
+            "event_id >= 0 AND transaction_id >= 0",
+            name=op.f("ck_report_positions_never_before_all"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_positions")),
+    )
+
+
+def _create_sums(table: str, key: tuple[str, ...], *more: sa.schema.SchemaItem) -> None:
+    names = ("questions", "points", "charge", "input_tokens", "output_tokens")
+    op.create_table(
+        table,
+        sa.Column("width", sa.SmallInteger(), nullable=False),
+        sa.Column("start", sa.Integer(), nullable=False),
+        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in key),
+        *(
+            sa.Column(name, sa.BigInteger(), nullable=False)
+            for name in (*names, "embedding_tokens", "rerank_tokens")
+        ),
+        *more,
+        sa.CheckConstraint(
+            "questions > 0 AND points >= 0 AND charge >= 0 AND input_tokens >= 0 "
+            "AND output_tokens >= 0 AND embedding_tokens >= 0 AND rerank_tokens >= 0",
+            name=op.f(f"ck_{table}_never_a_credit"),
+        ),
+        sa.PrimaryKeyConstraint("width", "start", *key, name=op.f(f"pk_{table}")),
+        sqlite_with_rowid=False,  # rows lie in the order of the key, as they are read
+    )
+
+
+def _drop_report_sums() -> None:
+    op.drop_table("report_positions")
+    op.drop_index(op.f("ix_usage_corrections_used_start"), table_name="usage_corrections")
+    op.drop_table("usage_corrections")
+    op.drop_index(op.f("ix_usage_by_user_user_id_width_start"), table_name="usage_by_user")
+    for table in ("usage_by_model", "usage_by_user", "usage_by_link", "usage_names"):
+        op.drop_table(table)
 
 
 def _guard_sqlite() -> None:

@@ -19,6 +19,7 @@ SURFACES = (
     "app/__main__.py",
     "app/wsgi.py",
     "app/cli/",
+    "app/checks/",  # what the command line and the console look at, from where they stand
     "app/server.py",
     "app/factory.py",
     "app/admin/",
@@ -35,8 +36,11 @@ WORKFLOWS = (
     "app/rerating/",
     "app/statements/",
     "app/archives/",
+    "app/alarms/",
     "app/backup/",
     "app/background/",
+    "app/housekeeping.py",
+    "app/people/",
     "app/runtime.py",
 )
 """The runtime is none, but reads the revision that it announces."""
@@ -59,9 +63,10 @@ MONOTONIC = {
     "app/admission/redis_gate.py": "time-outs of Redis",
     "app/db.py": "how long a transaction may be tried again",
     "app/embedded.py": "how long the bundled server may take to start and stop",
+    "app/operators/provider_http.py": "how long the sign-on provider may take to answer",
     "app/outage.py": "how long a server has been away",
+    "app/outbound.py": "how long an answer may take to arrive",
     "app/patience.py": "how long anything may be waited for",
-    "app/tokens/fetch.py": "how long a key set may take to arrive",
 }
 """Where a stopwatch (never the time of day) is read below the surfaces, and what for."""
 

@@ -20,10 +20,17 @@ PURE_PACKAGES = {
 """Packages whose every module is pure, but for these."""
 
 PURE_MODULES = [
+    "app/alerts/backoff.py",
+    "app/alerts/bots.py",
+    "app/alerts/judging.py",
+    "app/alerts/quiet.py",
+    "app/alerts/signing.py",
+    "app/alerts/texts.py",
     "app/archives/tally.py",
     "app/limits.py",
     "app/money.py",
     "app/pricing/book.py",
+    "app/pricing/differences.py",
     "app/pricing/rating.py",
     "app/ledger/transactions.py",
     "app/ledger/chain.py",
@@ -32,6 +39,8 @@ PURE_MODULES = [
     "app/codes/notation.py",
     "app/admission/periods.py",
     "app/turns/fingerprint.py",
+    "app/reports/spans.py",
+    "app/reports/rollup/fold.py",
     "app/spool/frames.py",
 ]
 

@@ -8,8 +8,8 @@ from tempfile import mkdtemp
 
 import pytest
 import sqlalchemy as sa
-from running_service import Service, start_service
 
+from running_service import Service, start_service
 from valkey_fixtures import ValkeyProcess
 
 

@@ -13,6 +13,7 @@ from app.tokens import store as token_store
 from app.tokens.issuers import IssuerSpec
 from app.users import commands as user_commands
 from app.users import store as user_store
+
 from running_service import ACTOR, at_once
 
 SECRET = "a shared secret of thirty-two bytes or more"

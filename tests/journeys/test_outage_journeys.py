@@ -13,8 +13,8 @@ import pytest
 import sqlalchemy as sa
 from app.limits import VisitorLimits
 from app.plans.commands import PlanSpec
-from running_service import Root, Service, at_once, start_service, wait_for
 
+from running_service import Root, Service, at_once, start_service, wait_for
 from valkey_fixtures import ValkeyProcess
 
 

@@ -9,8 +9,9 @@ import psutil
 import pytest
 import sqlalchemy as sa
 import urllib3
-from running_service import at_once, wait_for
 from test_outage_journeys import Production, charged, metric
+
+from running_service import at_once, wait_for
 
 
 @pytest.fixture(scope="module")

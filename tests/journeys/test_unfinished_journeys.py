@@ -10,8 +10,9 @@ import pytest
 from app.plans.commands import PlanSpec
 from app.tokens import issuer_commands
 from app.tokens.issuers import IssuerSpec
-from running_service import ACTOR, Service, start_service, wait_for
 from test_outage_journeys import Production, charged, metric
+
+from running_service import ACTOR, Service, start_service, wait_for
 
 TICKET_TTL_S = 5
 SETTINGS = {"SHAREAUTH_ADMISSION__TICKET_TTL_S": str(TICKET_TTL_S)}

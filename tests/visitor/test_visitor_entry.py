@@ -21,7 +21,7 @@ GUEST = "shareChat-1760000000000-aB3dE5fG7hJ9kL1mN3pQ5rS7"
 @pytest.fixture(autouse=True)
 def _patience():
     """What one test got wrong does not count in the next."""
-    entry._failures._calls.clear()
+    entry._failures._counts.clear()
 
 
 def cookies(response):

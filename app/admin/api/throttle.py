@@ -6,7 +6,7 @@ Redis on each call, so every worker has its part of the allowance.
 
 from app.admin.desk import Desk
 from app.errors import Forbidden
-from app.pagekit.counting import Counter, seconds_left
+from app.pagekit.minutes import WINDOW_S, Minutes
 
 
 class TooManyCalls(Forbidden):
@@ -16,7 +16,7 @@ class TooManyCalls(Forbidden):
     code = "too_many_calls"
 
 
-_counter = Counter()
+_calls = Minutes()
 
 
 def check(desk: Desk) -> None:
@@ -27,6 +27,6 @@ def check(desk: Desk) -> None:
     rules = desk.settings
     allowed = max(rules.admin.api_calls_per_minute // rules.service.workers, 1)
     key = f"{caller.operator_id}:{caller.token_id}:{caller.session_id}"
-    if _counter.count(key, desk.now) > allowed:
-        wait_s = seconds_left(desk.now)
+    if _calls.count(key, desk.now) > allowed:
+        wait_s = WINDOW_S - int(desk.now.timestamp()) % WINDOW_S
         raise TooManyCalls("this token or session calls too often", retry_after_s=wait_s)

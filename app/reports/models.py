@@ -1,0 +1,147 @@
+"""Sums of usage events, their lines and what corrects them. Derived: they can be made anew.
+
+Every sum is of a span of time on one of three widths (see spans.py); ``start`` counts quarters of
+an hour since 1970 in UTC.
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db import Base, Nano, RowId, UtcDateTime
+
+_NEVER_A_CREDIT = (
+    "questions > 0 AND points >= 0 AND charge >= 0 AND input_tokens >= 0 "
+    "AND output_tokens >= 0 AND embedding_tokens >= 0 AND rerank_tokens >= 0"
+)
+
+
+class _Sums:
+    """What is added up. The tokens are those of the lines, also where the row is of events."""
+
+    questions: Mapped[int] = mapped_column(sa.BigInteger)
+    points: Mapped[int] = mapped_column(Nano)
+    charge: Mapped[int] = mapped_column(Nano)
+    input_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    output_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    embedding_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    rerank_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class UsageName(Base):
+    """A name that FastGPT sent, of an app, a model or a node kind; sums have its number."""
+
+    __tablename__ = "usage_names"
+    __table_args__ = (
+        sa.UniqueConstraint("kind", "name"),
+        sa.CheckConstraint("kind IN ('app', 'model', 'node_kind')", name="kind"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    name: Mapped[str] = mapped_column(sa.String(120))
+
+
+class UsageByLink(_Sums, Base):
+    """Answers of a span, by link and app."""
+
+    __tablename__ = "usage_by_link"
+    __table_args__ = (
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        {"sqlite_with_rowid": False},  # rows lie in the order of the key, as they are read
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    link_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    app_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+
+
+class UsageByUser(_Sums, Base):
+    """Answers of a span, by user, link and app."""
+
+    __tablename__ = "usage_by_user"
+    __table_args__ = (
+        sa.Index(None, "user_id", "width", "start"),
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    link_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    app_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+
+
+class UsageByModel(_Sums, Base):
+    """Lines of a span, by model and node kind, link and app.
+
+    ``questions`` are the answers with such a line. An answer with two kinds of nodes of one model
+    has two rows; it is in ``model_questions`` of the first alone. So the ones of a model add up to
+    answers again; likewise ``kind_questions`` of a node kind.
+    """
+
+    __tablename__ = "usage_by_model"
+    __table_args__ = (
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        sa.CheckConstraint(
+            "model_questions BETWEEN 0 AND questions AND kind_questions BETWEEN 0 AND questions",
+            name="questions",
+        ),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    link_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    app_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    kind_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    model_questions: Mapped[int] = mapped_column(sa.BigInteger)
+    kind_questions: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class UsageCorrection(Base):
+    """What moved wallets beside charges: re-ratings, reversals, refunds, adjustments, top-ups."""
+
+    __tablename__ = "usage_corrections"
+    __table_args__ = (
+        sa.Index(None, "used_start"),
+        sa.CheckConstraint(
+            "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up')", name="kind"
+        ),
+        sa.CheckConstraint("transactions > 0", name="transactions"),
+    )
+
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    """The quarter in which it was posted."""
+    used_start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    """The quarter of the answer that it corrects; that of the posting where it corrects none."""
+    user_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    link_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    """Of the answer; zero where it corrects none."""
+    kind: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    transactions: Mapped[int] = mapped_column(sa.BigInteger)
+    amount: Mapped[int] = mapped_column(Nano)
+    """The change of the wallet's balance."""
+
+
+class ReportPosition(Base):
+    """How far the sums go: the one row is changed together with them."""
+
+    __tablename__ = "report_positions"
+    __table_args__ = (
+        sa.CheckConstraint("id = 1", name="only_one"),
+        sa.CheckConstraint("event_id >= 0 AND transaction_id >= 0", name="never_before_all"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    event_id: Mapped[int] = mapped_column(sa.BigInteger)
+    """All usage events up to this id are in the sums, and none above."""
+    transaction_id: Mapped[int] = mapped_column(sa.BigInteger)
+    """Likewise of the ledger's transactions."""
+    zone: Mapped[str] = mapped_column(sa.String(80))
+    """Whose clock the days and months go by."""
+    moved_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,105 @@
+"""How things stand: today beside other days, and a month's course by link and by model."""
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from app.reports import store
+from app.reports.explore import explore
+from app.reports.query import Amounts, Counted, Group, Measure, Query, Report
+from app.reports.spans import begin_of, quarter_of
+
+DAYS = 30
+TOP = 8
+"""So many colours can still be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The same hours of three days, up to ``at`` on the clock, a whole quarter of an hour."""
+
+    at: datetime
+    today: Amounts
+    yesterday: Amounts
+    week_ago: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The reports are of the last days with today, by the day; users and links of the same time."""
+
+    today: Amounts
+    compared: Compared
+    by_link: Report
+    by_model: Report
+    users: Report
+    links: Report
+    counted: Counted
+
+
+def overview(
+    session: Session,
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    link_ids: frozenset[int] | None = None,
+    days: int = DAYS,
+    top: int = TOP,
+    sort: Measure = "charge",
+) -> Overview:
+    """Everything by the clock of ``zone``; of the links ``link_ids``, or of all.
+
+    Raises:
+        Invalid: ``days`` is not from 1 on, or ``top`` is no limit.
+    """
+    today = _midnight(now, zone, 0)
+    tomorrow = _midnight(now, zone, 1)
+
+    def report(since: datetime, until: datetime, *by: Group, daily: bool = False) -> Report:
+        query = Query(
+            since=since,
+            until=until,
+            zone=zone,
+            per="day" if daily else None,
+            by=by,
+            sort=sort,
+            limit=top,
+            with_visitors=not by,
+            link_ids=link_ids,
+        )
+        return explore(session, query)
+
+    since = _midnight(now, zone, 1 - days)
+    return Overview(
+        today=report(today, tomorrow).total,
+        compared=_compared(session, zone, now, link_ids),
+        by_link=report(since, tomorrow, "link", daily=True),
+        by_model=report(since, tomorrow, "model", daily=True),
+        users=report(since, tomorrow, "user"),
+        links=report(since, tomorrow, "link"),
+        counted=store.counted(session),
+    )
+
+
+def _compared(
+    session: Session, zone: ZoneInfo, now: datetime, link_ids: frozenset[int] | None
+) -> Compared:
+    at = begin_of(quarter_of(now)).astimezone(zone)
+
+    def upto_then(days_ago: int) -> Amounts:
+        since = _midnight(now, zone, -days_ago)
+        day = at.date() - timedelta(days=days_ago)
+        until = datetime.combine(day, at.timetz().replace(tzinfo=None), tzinfo=zone)
+        if until <= since:  # it has just begun
+            return Amounts(visitors=0, corrections=0)
+        query = Query(since=since, until=until, zone=zone, with_visitors=True, link_ids=link_ids)
+        return explore(session, query).total
+
+    return Compared(at, upto_then(0), upto_then(1), upto_then(7))
+
+
+def _midnight(now: datetime, zone: ZoneInfo, days: int) -> datetime:
+    day = now.astimezone(zone).date() + timedelta(days=days)
+    return datetime.combine(day, time.min, tzinfo=zone)

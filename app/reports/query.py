@@ -1,0 +1,158 @@
+"""What is asked of a report, and what it answers. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from app.errors import Invalid
+from app.reports.spans import Unit
+
+Group = Literal["user", "link", "app", "model", "node_kind"]
+GROUPS: tuple[Group, ...] = ("user", "link", "app", "model", "node_kind")
+Measure = Literal[
+    "questions",
+    "points",
+    "charge",
+    "input_tokens",
+    "output_tokens",
+    "embedding_tokens",
+    "rerank_tokens",
+]
+MEASURES: tuple[Measure, ...] = (
+    "questions",
+    "points",
+    "charge",
+    "input_tokens",
+    "output_tokens",
+    "embedding_tokens",
+    "rerank_tokens",
+)
+Basis = Literal["posted", "used"]
+LIMIT_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Only these; None takes all, and the empty set takes none."""
+
+    users: frozenset[int] | None = None
+    links: frozenset[int] | None = None
+    apps: frozenset[str] | None = None
+    models: frozenset[str] | None = None
+    node_kinds: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A report on the time from ``since`` up to ``until``, widened to whole quarters of an hour.
+
+    ``per`` cuts it by the clock of ``zone``. Of each group in ``by`` there is a row, or one for
+    each bucket it has anything in; the groups are those with the most of ``sort``, ``limit`` at
+    most, and what is left is in the others. ``link_ids`` are those the asker may see: None for all.
+    """
+
+    since: datetime
+    until: datetime
+    zone: ZoneInfo
+    per: Unit | None = None
+    by: tuple[Group, ...] = ()
+    filters: Filters = field(default_factory=Filters)
+    sort: Measure = "charge"
+    limit: int = 100
+    with_visitors: bool = False
+    """Count who asked, too: the costliest of all."""
+    basis: Basis = "posted"
+    """Corrections by the time they were posted, or by that of the answer they correct."""
+    link_ids: frozenset[int] | None = None
+
+    def check(self) -> None:
+        """Raise what is wrong with it.
+
+        Raises:
+            Invalid: of the fields, one says what cannot be (``query_invalid``).
+        """
+        if self.since.tzinfo is None or self.until.tzinfo is None or self.until <= self.since:
+            raise Invalid(
+                "a period has a beginning and a later end, with offsets", code="query_invalid"
+            )
+        if len(set(self.by)) != len(self.by) or not set(self.by) <= set(GROUPS):
+            raise Invalid(f"groups are any of {', '.join(GROUPS)}, once", code="query_invalid")
+        if self.sort not in MEASURES:
+            raise Invalid(f"sorted is by one of {', '.join(MEASURES)}", code="query_invalid")
+        if not 1 <= self.limit <= LIMIT_MAX:
+            raise Invalid(f"a limit is from 1 to {LIMIT_MAX}", code="query_invalid")
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Nano-points and nano-units charged, and tokens as the lines have them.
+
+    ``questions`` is None where an answer may stand in several of the rows it would be added from,
+    ``visitors`` where nobody asked for them or they cannot be told. ``corrections`` is what
+    re-ratings, reversals and refunds added to the charges: mostly below zero; None where they
+    have no such group.
+    """
+
+    questions: int | None = 0
+    visitors: int | None = None
+    points: int = 0
+    charge: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    embedding_tokens: int = 0
+    rerank_tokens: int = 0
+    corrections: int | None = None
+
+    @property
+    def net(self) -> int:
+        """What was charged in the end."""
+        return self.charge + (self.corrections or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``at`` is when its bucket begins, by the clock asked for; None without ``per``.
+
+    ``keys`` are ids of users and links, and names of the rest, as in ``Query.by``; None is the row
+    of the others. ``labels`` are for people.
+    """
+
+    at: datetime | None
+    keys: tuple[int | str, ...] | None
+    labels: tuple[str, ...]
+    amounts: Amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How far a report counts: all events and transactions up to these ids, and no others."""
+
+    event_id: int
+    transaction_id: int
+    is_behind: bool
+    """There are newer ones, which will be counted within seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``total`` is of everything that was asked for: the rows with the others.
+
+    Amounts add up to it, but ``questions`` and ``visitors`` that stand in several rows: in the
+    total they are counted once.
+    """
+
+    query: Query
+    since: datetime
+    until: datetime
+    starts: tuple[datetime, ...]
+    """Of all buckets, also the empty ones."""
+    rows: tuple[Row, ...]
+    total: Amounts
+    counted: Counted
+
+
+def without(total: Mapping[str, int], parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """What is left of sums when those of the parts are taken away."""
+    return {name: value - sum(part[name] for part in parts) for name, value in total.items()}

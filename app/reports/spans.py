@@ -1,0 +1,160 @@
+"""Time as reports cut it: quarters of an hour, and the days and months of some clock. Pure.
+
+A quarter is a number: how many of them have passed since 1970 in UTC. Every clock in use is off UTC
+by whole quarters, so hours, days and months of any zone begin with one.
+
+Sums are kept of quarters, and of days and months by the operator's clock. A stretch of time is
+covered by few of them: ``cover`` goes from its ends to the nearest day, from there to the nearest
+month, and takes away again what it had too much.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from app.errors import Invalid
+
+QUARTER, DAY, MONTH = 0, 1, 2
+"""The widths of sums."""
+QUARTER_S = 900
+QUARTERS_IN_HOUR = 4
+BUCKETS_MAX = 10_000
+
+Unit = Literal["hour", "day", "week", "month"]
+UNITS: tuple[Unit, ...] = ("hour", "day", "week", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Sums of one width that begin from quarter ``low`` on, before ``high``; -1 takes them away."""
+
+    width: int
+    low: int
+    high: int
+    sign: int = 1
+
+
+def quarter_of(at: datetime) -> int:
+    return int(at.timestamp() // QUARTER_S)
+
+
+def quarter_from(at: datetime) -> int:
+    """The first quarter that begins at that time or later."""
+    return -int(-at.timestamp() // QUARTER_S)
+
+
+def begin_of(quarter: int) -> datetime:
+    return datetime.fromtimestamp(quarter * QUARTER_S, tz=UTC)
+
+
+def day_start(day: date, zone: ZoneInfo) -> int:
+    """The quarter with which the day begins, by the clock of the zone."""
+    return quarter_of(datetime.combine(day, time.min, tzinfo=zone))
+
+
+def month_start(day: date, zone: ZoneInfo) -> int:
+    return day_start(day.replace(day=1), zone)
+
+
+def local_day(quarter: int, zone: ZoneInfo) -> date:
+    return begin_of(quarter).astimezone(zone).date()
+
+
+def cut(low: int, high: int, unit: Unit, zone: ZoneInfo) -> list[int]:
+    """Where the buckets of a period begin, by the zone's clock; the first may be a part of one.
+
+    Raises:
+        Invalid: there are too many to show (``too_many_buckets``).
+    """
+    starts: list[int] = []
+    at = low
+    while at < high:
+        starts.append(at)
+        if len(starts) > BUCKETS_MAX:
+            raise Invalid(
+                f"the period has more than {BUCKETS_MAX} times the unit {unit}: take a larger one",
+                code="too_many_buckets",
+            )
+        at = end_in(at, unit, zone)
+    return starts
+
+
+def begin_in(quarter: int, unit: Unit, zone: ZoneInfo) -> int:
+    """Where the day, week or month begins that the quarter is in."""
+    day = local_day(quarter, zone)
+    if unit == "week":
+        day -= timedelta(days=day.weekday())
+    elif unit == "month":
+        day = day.replace(day=1)
+    return day_start(day, zone)
+
+
+def end_in(quarter: int, unit: Unit, zone: ZoneInfo) -> int:
+    """Where the hour, day, week or month ends that the quarter is in."""
+    if unit == "hour":
+        # From the clock's own hour: where it was moved by half of one, an hour is cut short.
+        minute = begin_of(quarter).astimezone(zone).minute
+        return quarter + QUARTERS_IN_HOUR - minute * 60 // QUARTER_S
+    day = local_day(quarter, zone)
+    if unit == "day":
+        following = day + timedelta(days=1)
+    elif unit == "week":
+        following = day + timedelta(days=7 - day.weekday())
+    else:
+        following = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+    at = day_start(following, zone)
+    # A day that a zone left out, to be on the other side of the date line, has no quarter.
+    return at if at > quarter else end_in(quarter + 1, unit, zone)
+
+
+def bucket_of(quarter: int, starts: Sequence[int]) -> int:
+    """The place of the bucket that a quarter of the period is in."""
+    return bisect_right(starts, quarter) - 1
+
+
+def cover(low: int, high: int, zone: ZoneInfo) -> Iterator[Span]:
+    """Spans that add up to the time from ``low`` to ``high``; days and months are the zone's."""
+    days = _nearest_day(low, zone), _nearest_day(high, zone)
+    first, last = (day_start(day, zone) for day in days)
+    if high - low <= abs(first - low) + abs(high - last):
+        yield Span(QUARTER, low, high)
+        return
+    yield from _path(QUARTER, low, first)
+    yield from _cover_days(*days, zone)
+    yield from _path(QUARTER, last, high)
+
+
+def _cover_days(first: date, last: date, zone: ZoneInfo) -> Iterator[Span]:
+    months = _nearest_month(first), _nearest_month(last)
+    low, high = day_start(first, zone), day_start(last, zone)
+    if last - first <= abs(months[0] - first) + abs(last - months[1]):
+        yield from _path(DAY, low, high)
+        return
+    first_month, last_month = (day_start(month, zone) for month in months)
+    yield from _path(DAY, low, first_month)
+    yield from _path(MONTH, first_month, last_month)
+    yield from _path(DAY, last_month, high)
+
+
+def _path(width: int, here: int, there: int) -> Iterator[Span]:
+    """From here to there: forwards adds, backwards takes away."""
+    if here < there:
+        yield Span(width, here, there)
+    elif there < here:
+        yield Span(width, there, here, -1)
+
+
+def _nearest_day(quarter: int, zone: ZoneInfo) -> date:
+    day = local_day(quarter, zone)
+    following = day + timedelta(days=1)
+    behind, ahead = quarter - day_start(day, zone), day_start(following, zone) - quarter
+    return day if behind <= ahead else following
+
+
+def _nearest_month(day: date) -> date:
+    first = day.replace(day=1)
+    following = (first + timedelta(days=32)).replace(day=1)
+    return first if day - first <= following - day else following

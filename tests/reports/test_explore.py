@@ -1,0 +1,231 @@
+"""Any report equals what a plain loop over all answers adds up."""
+
+import random
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from app.audit.journal import Actor
+from app.funding import changes
+from app.funding.changes import Change
+from app.reports.explore import explore
+from app.reports.query import Filters, Query
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from books import make_link, make_users
+from reports_builders import SHANGHAI, TOKENS, count, make_answers, spread, write
+
+NEW_YORK, BERLIN = ZoneInfo("America/New_York"), ZoneInfo("Europe/Berlin")
+ZONES = [
+    SHANGHAI,
+    NEW_YORK,
+    BERLIN,
+    ZoneInfo("Asia/Kathmandu"),  # 5:45 ahead
+    ZoneInfo("Australia/Lord_Howe"),  # half an hour of daylight saving
+    ZoneInfo("America/St_Johns"),  # 3:30 behind
+    ZoneInfo("Asia/Beirut"),  # the clock is moved at midnight
+]
+SWITCHES = [
+    datetime(2026, 3, 8, 7, tzinfo=UTC),  # New York
+    datetime(2026, 3, 29, 1, tzinfo=UTC),  # Berlin
+    datetime(2026, 4, 4, 15, tzinfo=UTC),  # Lord Howe
+    datetime(2026, 10, 25, 1, tzinfo=UTC),  # Berlin
+]
+UNITS = [None, "hour", "day", "week", "month"]
+QUARTER = timedelta(minutes=15)
+LINE_GROUPS = {"model", "node_kind"}
+
+
+_RNG = random.Random(7)
+ANSWERS = make_answers(_RNG, spread(_RNG, SWITCHES, 8, 400), [1, 2, 3, 4, 5], [1, 2])
+
+
+@pytest.fixture
+def counted(db, now):
+    """Books with these answers and some refunds, counted by the clock of New York."""
+    with db.begin() as session:
+        make_users(session, now, 5)
+        make_link(session, now, "one")
+        make_link(session, now, "two")
+    write(db, ANSWERS)
+    for number, at in enumerate(SWITCHES):
+        refund = Change(1 + number % 2, 10 + number, "CNY", "sorry", f"refund {number}")
+        changes.refund(db, refund, actor=Actor("alice", "cli"), now=at)
+        top_up = Change(1, 1000, "CNY", "paid", f"top-up {number}")
+        changes.top_up(db, top_up, actor=Actor("alice", "cli"), now=at)
+    count(db, now, zone=NEW_YORK, events_max=150)
+    return db
+
+
+def names(values, chosen):
+    return st.none() | st.frozensets(st.sampled_from(values), max_size=chosen)
+
+
+filters = st.builds(
+    Filters,
+    users=names([1, 2, 3], 2),
+    links=names([1, 2], 1),
+    apps=names(["", "bot", "x" * 130], 2),
+    models=names(["GPT-5", "Qwen", "", "unknown"], 2),
+    node_kinds=names(["chatNode", "tools"], 1),
+)
+
+
+@st.composite
+def queries(draw):
+    quarter = draw(st.integers(0, 96 * 30 * 8))
+    since = datetime(2026, 2, 20, tzinfo=UTC) + quarter * QUARTER
+    unit = draw(st.sampled_from(UNITS))
+    longest = 96 * (3 if unit == "hour" else 120)
+    return Query(
+        since=since,
+        until=since + draw(st.integers(1, longest)) * QUARTER,
+        zone=draw(st.sampled_from(ZONES)),
+        per=unit,
+        by=tuple(
+            draw(
+                st.lists(
+                    st.sampled_from(["user", "link", "app", "model", "node_kind"]),
+                    unique=True,
+                    max_size=3,
+                )
+            )
+        ),
+        filters=draw(filters),
+        sort=draw(st.sampled_from(["charge", "points", "questions", "input_tokens"])),
+        limit=draw(st.sampled_from([1, 3, 1000])),
+        with_visitors=draw(st.booleans()),
+        link_ids=draw(names([1, 2], 2)),
+    )
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=queries())
+def test_any_report_equals_a_plain_sum(counted, query):
+    with counted.read() as session:
+        report = explore(session, query)
+    expected = naive(query, is_by_line=is_by_line(query, query.by))
+    groups = {keys for _, keys in expected}
+    shown = [row for row in report.rows if row.keys is not None]
+    for row in shown:
+        # A refund may stand where nobody asked.
+        place = label(row.at, query), row.keys
+        check(row.amounts, expected.get(place, (defaultdict(int), set(), set())), query)
+        expected.pop(place, None)
+    assert not {keys for _, keys in expected} & {row.keys for row in shown}
+    if query.by:
+        assert len({row.keys for row in shown}) == min(query.limit, len(groups))
+    check(report.total, whole(query), query)
+    for name in ("points", "charge", *TOKENS):
+        if query.by or query.per:
+            added = sum(getattr(row.amounts, name) for row in report.rows)
+            assert added == getattr(report.total, name)
+    if report.total.corrections is not None:
+        assert report.total.corrections == refunded(query)
+        if query.by or query.per:
+            assert sum(row.amounts.corrections for row in report.rows) == refunded(query)
+
+
+def check(amounts, expected, query):
+    sums, ids, users = expected
+    for name in ("points", "charge", *TOKENS):
+        assert getattr(amounts, name) == sums[name], name
+    if amounts.questions is not None:
+        assert amounts.questions == len(ids)
+    else:
+        assert len(query.filters.models or ()) > 1
+    assert amounts.visitors == (len(users) if query.with_visitors else None)
+
+
+def naive(query, *, is_by_line):
+    """By bucket and keys: the sums, the answers and the users."""
+    found = defaultdict(lambda: (defaultdict(int), set(), set()))
+    for id_, answer, line in wanted_lines(query, is_by_line=is_by_line):
+        keys = tuple(key(group, answer, line) for group in query.by)
+        sums, ids, users = found[label(answer.at, query), keys]
+        ids.add(id_)
+        users.add(answer.user_id)
+        if line is not None:
+            sums["points"] += line.points
+            sums["charge"] += line.charge
+            for name, tokens in zip(TOKENS, line.tokens, strict=True):
+                sums[name] += tokens or 0
+    return found
+
+
+def whole(query):
+    """The same of everything together."""
+    found = naive(replace(query, by=(), per=None), is_by_line=is_by_line(query, ()))
+    return found.get((None, ()), (defaultdict(int), set(), set()))
+
+
+def refunded(query):
+    """What the refunds took from the charges; they are of no link."""
+    if query.filters.links is not None or query.link_ids is not None:
+        return 0
+    return -sum(
+        10 + number
+        for number, at in enumerate(SWITCHES)
+        if query.since <= at < query.until and among(1 + number % 2, query.filters.users)
+    )
+
+
+def is_by_line(query, by):
+    chosen = query.filters
+    return LINE_GROUPS & set(by) or chosen.models is not None or chosen.node_kinds is not None
+
+
+def wanted_lines(query, *, is_by_line):
+    chosen = query.filters
+    for id_, answer in enumerate(ANSWERS):
+        if not query.since <= answer.at < query.until:
+            continue
+        if not among(answer.user_id, chosen.users) or not among(answer.link_id, chosen.links):
+            continue
+        if not among(answer.link_id, query.link_ids):
+            continue
+        if chosen.apps is not None and (answer.app or "") not in chosen.apps:
+            continue
+        lines = [
+            line
+            for line in answer.lines
+            if among(line.model, chosen.models) and among(line.node_kind, chosen.node_kinds)
+        ]
+        yield from ((id_, answer, line) for line in lines)
+        if not lines and not is_by_line:
+            yield id_, answer, None
+
+
+def among(value, chosen):
+    return chosen is None or value in chosen
+
+
+def key(group, answer, line):
+    match group:
+        case "user":
+            return answer.user_id
+        case "link":
+            return answer.link_id
+        case "app":
+            return (answer.app or "")[:120]
+        case "model":
+            return line.model
+    return line.node_kind
+
+
+def label(at, query):
+    """The bucket as a person would name it: by the clock on the wall."""
+    if at is None or query.per is None:
+        return None
+    local = at.astimezone(query.zone)
+    match query.per:
+        case "hour":
+            return f"{local:%Y-%m-%d %H}", local.utcoffset()
+        case "day":
+            return local.date()
+        case "week":
+            return local.isocalendar()[:2]
+    return local.year, local.month

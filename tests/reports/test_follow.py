@@ -1,0 +1,303 @@
+"""The sums count every event once: whatever the order of commits, and whoever is killed when."""
+
+import random
+import threading
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+import sqlalchemy as sa
+from app.audit.journal import Actor
+from app.funding import changes
+from app.funding.changes import Change, Reversal
+from app.ledger.models import Transaction
+from app.metering.models import UsageArchive, UsageEvent
+from app.reports import overview as overviews
+from app.reports.explore import LinesGone, explore
+from app.reports.models import (
+    ReportPosition,
+    UsageByLink,
+    UsageByModel,
+    UsageByUser,
+    UsageCorrection,
+    UsageName,
+)
+from app.reports.proof import check
+from app.reports.query import Query
+from app.reports.rollup import follow, store
+from app.turns.settle import settle_turns
+
+from books import make_link, make_users
+from reports_builders import SHANGHAI, Answer, Line, count, make_answers, spread, write
+from turn_builders import RULES, Stage
+
+ACTOR = Actor("alice", "cli")
+TABLES = (UsageByLink, UsageByUser, UsageByModel, UsageCorrection)
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.fixture
+def books(db, now):
+    with db.begin() as session:
+        make_users(session, now, 3)
+        make_link(session, now, "one")
+        make_link(session, now, "two")
+    return db
+
+
+def contents(db):
+    with db.read() as session:
+        return [
+            sorted(tuple(row) for row in session.execute(sa.select(table.__table__)))
+            for table in TABLES
+        ]
+
+
+def some(now, number=60, seed=3):
+    rng = random.Random(seed)
+    return make_answers(rng, spread(rng, [now], 40, number), [1, 2, 3], [1, 2])
+
+
+def position(db):
+    with db.read() as session:
+        return session.get(ReportPosition, 1)
+
+
+def test_counting_little_by_little_equals_counting_at_once(books, now):
+    write(books, some(now))
+    steps = count(books, now, events_max=7)
+    assert [step.events for step in steps] == [7] * 8 + [4]
+    bit_by_bit = contents(books)
+    with books.begin() as session:
+        follow.restart(session, zone=SHANGHAI, now=now)
+    assert contents(books) == [[]] * 4
+    count(books, now)
+    assert contents(books) == bit_by_bit
+    assert count(books, now)[0] == follow.Advanced(0, 0, is_done=True)
+    assert contents(books) == bit_by_bit
+
+
+def test_who_is_killed_between_sums_and_position_has_done_neither(books, now, monkeypatch):
+    write(books, some(now, 20))
+    count(books, now, events_max=8)
+    before = contents(books)
+    write(books, some(now, 20, seed=4), first=21)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(follow, "_count_moved", killed)
+        with pytest.raises(KeyboardInterrupt):
+            count(books, now, events_max=8)
+    assert contents(books) == before
+    count(books, now, events_max=8)
+    with books.begin() as session:
+        expected = contents(books)
+        follow.restart(session, zone=SHANGHAI, now=now)
+    count(books, now)
+    assert contents(books) == expected
+
+
+def test_event_that_is_committed_after_a_later_one_is_counted(books, now):
+    """On SQLite the second writer would have to wait: there is no such order."""
+    if books.dialect == "sqlite":
+        pytest.skip("one writer at a time")
+    early, late = threading.Event(), threading.Event()
+
+    def slow():
+        with books.begin() as session:
+            session.execute(_insert(1, now))
+            early.set()
+            assert late.wait(20)
+
+    writing = threading.Thread(target=slow)
+    writing.start()
+    assert early.wait(20)
+    with books.begin() as session:
+        session.execute(_insert(2, now))
+
+    assert count(books, now) == [follow.Advanced(0, 0, is_done=True)]
+    assert position(books).event_id == 0
+    with books.read() as session:
+        assert explore(session, _month(now)).counted.is_behind
+    late.set()
+    writing.join()
+    (step,) = count(books, now)
+    assert (step.events, position(books).event_id) == (2, 2)
+
+
+def test_event_that_is_never_committed_holds_nobody_up(books, now):
+    if books.dialect == "sqlite":
+        pytest.skip("one writer at a time")
+    with books.engine.connect() as connection:
+        connection.execute(_insert(1, now))
+        connection.rollback()
+    with books.begin() as session:
+        session.execute(_insert(2, now))
+    (step,) = count(books, now)
+    assert (step.events, position(books).event_id) == (1, 2)
+
+
+def test_another_clock_makes_days_and_months_anew(books, now):
+    write(books, some(now))
+    count(books, now)
+    in_shanghai = contents(books)
+    count(books, now, zone=BERLIN)
+    in_berlin = contents(books)
+    assert in_berlin != in_shanghai
+    with books.begin() as session:
+        follow.restart(session, zone=BERLIN, now=now)
+    count(books, now, zone=BERLIN)
+    assert contents(books) == in_berlin
+
+
+def test_names_beyond_all_bounds_share_one(books, now, monkeypatch):
+    monkeypatch.setattr(store, "NAMES_MAX", 3)
+    models = ["a", "b", "c", "d", "a"]
+    lines = [Line(model, "chatNode", 1, 1) for model in models]
+    write(books, [Answer(now, 1, 1, lines=lines[:2]), Answer(now, 1, 1, lines=lines[2:])])
+    count(books, now, events_max=1)
+    with books.read() as session:
+        report = explore(session, _month(now, by=("model",)))
+        names = session.scalars(sa.select(UsageName.name).where(UsageName.kind == "model"))
+        assert sorted(names) == ["a", "b", store.OTHER_NAME]
+    found = {row.keys[0]: (row.amounts.points, row.amounts.questions) for row in report.rows}
+    assert found == {"a": (2, 2), "b": (1, 1), store.OTHER_NAME: (2, 1)}
+
+
+def test_corrections_are_of_their_answers_link_and_both_times(db, now):
+    stage = Stage(db, now)
+    with db.begin() as session:
+        settle_turns(session, [stage.turn("a"), stage.turn("b", 1)], RULES)
+        charge = session.scalars(sa.select(Transaction.id).order_by(Transaction.id)).first()
+    later = now + timedelta(days=3)
+    for number, work in enumerate((changes.refund, changes.top_up, changes.adjust)):
+        change = Change(stage.user_ids[0], 5, "CNY", "x", f"k{number}")
+        work(db, change, actor=ACTOR, now=later)
+    changes.reverse(db, Reversal(charge, "wrong", "undo"), actor=ACTOR, now=later)
+    count(db, now, zone=RULES.zone)
+
+    with db.read() as session:
+        kinds = {row.kind: (row.link_id, row.amount) for row in session.scalars(_corrections())}
+        assert kinds == {
+            "refunded": (0, 5),
+            "topped_up": (0, 5),
+            "adjusted": (0, 5),
+            "reversed": (stage.link_id, 1_000_000_000),
+        }
+        day = timedelta(days=1)
+        posted = explore(session, Query(since=later, until=later + day, zone=RULES.zone))
+        used = explore(session, Query(since=now, until=now + day, zone=RULES.zone, basis="used"))
+        by_link = explore(
+            session, Query(since=now, until=later + day, zone=RULES.zone, by=("link",))
+        )
+        assert list(check.differences(session, since=now, until=later + day)) == []
+    assert (posted.total.charge, posted.total.corrections) == (0, -1_000_000_005)
+    assert (used.total.net, used.total.corrections) == (1_000_000_000, -1_000_000_000)
+    assert [row.amounts.net for row in by_link.rows] == [1_000_000_000, -5]
+
+
+def test_changed_sums_and_waiting_events_are_found(books, now):
+    write(books, some(now))
+    until = now + timedelta(days=50)
+    window = {"since": now - timedelta(days=50), "until": until}
+    with books.read() as session:
+        assert list(check.differences(session, **window)) == []
+        assert check.waits_since(session, now=until) is not None
+    count(books, until)
+    with books.begin() as session:
+        assert list(check.differences(session, **window)) == []
+        assert check.waits_since(session, now=until + timedelta(days=1)) is None
+        session.execute(
+            sa.update(UsageByModel)
+            .where(UsageByModel.width == 0)
+            .values(points=UsageByModel.points + 1)
+        )
+        session.execute(sa.update(UsageByUser).where(UsageByUser.width == 1).values(questions=1))
+        found = [difference.table for difference in check.differences(session, **window)]
+    assert found[0] == "usage_by_model"
+    assert set(found[1:]) <= {"usage_by_user by the day", "usage_by_model by the day"}
+    assert len(found) > 1
+
+
+def test_sums_whose_lines_are_archived_are_not_thrown_away(books, now):
+    write(books, some(now, 5))
+    count(books, now)
+    with books.begin() as session:
+        for action in ("created", "removed"):
+            session.add(_archive(now, action))
+            session.flush()
+    before = contents(books)
+    with pytest.raises(follow.LinesArchived, match="2026-11"), books.begin() as session:
+        follow.restart(session, zone=SHANGHAI, now=now)
+    assert contents(books) == before
+    with books.read() as session:
+        explore(session, _month(now, by=("model",)))
+        with pytest.raises(LinesGone, match="2026-11"):
+            explore(session, _month(now, by=("user", "model")))
+
+
+def test_overview_compares_the_same_hours(books):
+    now = datetime(2026, 11, 25, 4, 20, tzinfo=UTC)  # noon and twenty minutes in Shanghai
+    minutes = [3, 26, 24 * 60 + 10, 24 * 60 - 60, 7 * 24 * 60 + 30, 7 * 24 * 60 - 30]
+    answers = [Answer(now - timedelta(minutes=ago), 1 + ago % 2, 1) for ago in minutes]
+    write(books, answers)
+    count(books, now)
+    with books.read() as session:
+        found = overviews.overview(session, zone=SHANGHAI, now=now)
+        hidden = overviews.overview(session, zone=SHANGHAI, now=now, link_ids=frozenset({2}))
+    compared = found.compared
+    assert (compared.at.hour, compared.at.minute) == (12, 15)
+    assert (found.today.questions, found.today.visitors) == (2, 2)
+    days = (compared.today, compared.yesterday, compared.week_ago)
+    assert [day.questions for day in days] == [1, 1, 1]
+    assert len(found.by_link.starts) == overviews.DAYS
+    assert sum(row.amounts.questions for row in found.by_model.rows) == len(answers)
+    assert [row.labels for row in found.users.rows] == [("person-0",), ("person-1",)]
+    assert (hidden.today.questions, hidden.users.rows) == (0, ())
+
+
+def _insert(number, now):
+    return sa.insert(UsageEvent).values(
+        id=number,
+        reference=f"r{number}",
+        idempotency_key=f"k{number}",
+        fingerprint="f",
+        link_id=1,
+        user_id=1,
+        received_at=now,
+        generation="G5",
+        billed_by="token",
+        points=0,
+        charge=0,
+        node_count=0,
+        body_bytes=1,
+        warnings={},
+        arithmetic={},
+    )
+
+
+def _corrections():
+    return sa.select(UsageCorrection)
+
+
+def _month(now, **more):
+    return Query(
+        since=now - timedelta(days=15), until=now + timedelta(days=15), zone=SHANGHAI, **more
+    )
+
+
+def _archive(now, action):
+    return UsageArchive(
+        received_month=202611,
+        part=1,
+        action=action,
+        at=now,
+        actor="test",
+        after_event=0,
+        last_event=5,
+        line_count=1,
+        sha256="",
+        manifest={},
+    )
