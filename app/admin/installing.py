@@ -11,6 +11,7 @@ from app.admin.api import jobs as api_jobs
 from app.admin.api import ledger as api_ledger
 from app.admin.api import links as api_links
 from app.admin.api import operators as api_operators
+from app.admin.api import page_links as api_page_links
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
 from app.admin.api import programs as api_programs
@@ -63,6 +64,7 @@ API: tuple[Section, ...] = (
     api_findings.section,
     api_jobs.section,
     api_operators.section,
+    api_page_links.section,
     api_plans.section,
     api_prices.section,
     api_programs.section,

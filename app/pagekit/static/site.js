@@ -46,9 +46,14 @@
 
   on("click", "[data-theme]", (button) => {
     const choice = button.dataset.theme;
-    if (choice === "auto") localStorage.removeItem("theme");
-    else localStorage.setItem("theme", choice);
-    window.applyTheme();
+    try {
+      if (choice === "auto") localStorage.removeItem("theme");
+      else localStorage.setItem("theme", choice);
+      window.applyTheme();
+    } catch {
+      const light = choice === "light" || (choice === "auto" && !matchMedia("(prefers-color-scheme: dark)").matches);
+      document.documentElement.dataset.bsTheme = light ? "light" : "dark"; // not kept, but done
+    }
   });
 
   on("change", "[data-submit]", (field) => field.form.requestSubmit());
