@@ -3,19 +3,27 @@
 from flask import Blueprint, Flask
 
 from app.admin import access, documents, wording
+from app.admin.api import alerts as api_alerts
 from app.admin.api import plans as api_plans
 from app.admin.api import section as api
+from app.admin.api import self_audit as api_self_audit
 from app.admin.api.section import Section
-from app.admin.pages import account, overview, plans
+from app.admin.pages import account, alert_destinations, overview, plans, self_audit
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import security
 from app.runtime import Runtime
 
-API: tuple[Section, ...] = (api_plans.section,)
+API: tuple[Section, ...] = (api_plans.section, api_alerts.section, api_self_audit.section)
 """Every resource of the JSON API."""
 
-PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
+PAGES: tuple[Blueprint, ...] = (
+    overview.blueprint,
+    account.blueprint,
+    plans.blueprint,
+    alert_destinations.blueprint,
+    self_audit.blueprint,
+)
 """Every resource of the console."""
 
 COOKIE = "shareauth_admin"

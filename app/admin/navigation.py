@@ -28,6 +28,13 @@ GROUPS: tuple[Group, ...] = (
         _("Prices and access"),
         (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
     ),
+    Group(
+        _("Watch"),
+        (
+            Entry("alerts.index", _("Alerts"), "bell", "alerts:read"),
+            Entry("self_audit.index", _("Self-audit"), "clipboard-check", "findings:read"),
+        ),
+    ),
 )
 
 

@@ -93,7 +93,9 @@ def list_alerts(
     session: Session,
     *,
     with_resolved: bool = False,
+    with_open: bool = True,
     condition: str | None = None,
+    severity: str | None = None,
     before_id: int | None = None,
     limit: int = 50,
 ) -> Sequence[Alert]:
@@ -101,6 +103,10 @@ def list_alerts(
     statement = sa.select(Alert).order_by(Alert.id.desc()).limit(limit)
     if not with_resolved:
         statement = statement.where(Alert.open_key.is_not(None))
+    if not with_open:
+        statement = statement.where(Alert.open_key.is_(None))
+    if severity is not None:
+        statement = statement.where(Alert.severity == severity)
     if condition is not None:
         statement = statement.where(Alert.condition == condition)
     if before_id is not None:
@@ -135,6 +141,18 @@ def get_destination(session: Session, name: str) -> Destination:
             f"there is no destination named {name!r}; `shareauth alerts destinations list` shows "
             "them"
         )
+    return found
+
+
+def get_destination_by_id(session: Session, destination_id: int) -> Destination:
+    """The destination of that id.
+
+    Raises:
+        DestinationNotFound: there is none.
+    """
+    found = session.get(Destination, destination_id)
+    if found is None:
+        raise DestinationNotFound(f"there is no destination {destination_id}")
     return found
 
 
