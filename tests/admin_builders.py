@@ -95,7 +95,9 @@ class Program:
 class House:
     """The application on a database of its own, with the real gate."""
 
-    def __init__(self, folder: Path, template: Path, redis_url: str, namespace: str) -> None:
+    def __init__(
+        self, folder: Path, template: Path, redis_url: str, namespace: str, **sections: Any
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "shareauth.sqlite3"
         shutil.copyfile(template, path)
@@ -111,6 +113,7 @@ class House:
                 "database": {"url": f"sqlite:///{path}"},
                 "redis": {"url": redis_url, "namespace": namespace, "timeout_ms": 2000},
                 "admin": {"api_calls_per_minute": 1_000_000},
+                **sections,
             }
         )
         self.runtime = Runtime.build(self.settings)

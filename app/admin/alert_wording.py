@@ -2,7 +2,7 @@
 
 from app.alerts import texts
 from app.pagekit import languages
-from app.pagekit.languages import gettext as say
+from app.pagekit.languages import gettext
 from app.pagekit.languages import lazy_gettext as _
 
 SEVERITIES = {
@@ -58,7 +58,10 @@ THRESHOLDS = {
     "percents": (_("Percentages"), _("Several with commas, such as 50, 80, 100.")),
     "weeks": (_("Weeks to compare with"), _("The same weekday of so many weeks.")),
     "weeks_min": (_("At least so many weeks"), _("Before there are as many, nothing is unusual.")),
-    "deviations": (_("Deviations"), _("How far above the usual; a larger number tells less often.")),
+    "deviations": (
+        _("Deviations"),
+        _("How far above the usual; a larger number tells less often."),
+    ),
     "floor": (_("Never below"), _("Less spent in a day is never unusual.")),
     "count_min": (_("At least so many"), ""),
     "factor": (_("Times the usual"), _("So many times what the day before had.")),
@@ -88,7 +91,7 @@ KINDS = {
 
 STEPS = {
     "webhook": (
-        _("Have an https address ready that takes a POST and answers with a status from 200 to 299."),
+        _("Have an https address ready that takes a POST and answers with a status of 2xx."),
         _("Paste the address below. The secret to verify signatures with is shown once, next."),
         _("docs/alerts.md shows a receiver that verifies the signature."),
     ),
@@ -147,7 +150,10 @@ HINTS = (
     ("HTTP 410", _("The receiver says it is gone for good: nothing more is sent there.")),
     ("HTTP 5", _("The receiver has a fault of its own: look at its log.")),
     ("allow_private_webhooks", _("The address is a private one: permit those in the settings.")),
-    ("must begin with", _("The address must begin with https://, unless the settings permit http.")),
+    (
+        "must begin with",
+        _("The address must begin with https://, unless the settings permit http."),
+    ),
     ("cannot be resolved", _("There is no such host: check the address for a slip of the pen.")),
     ("did not answer in time", _("Nothing answered in time: is the address reachable from here?")),
     ("no mail server", _("No mail server is set: fill in [mail] in the settings.")),
@@ -174,8 +180,8 @@ def hint(error: str | None) -> str:
 def verdict(error: str | None) -> str:
     """What became of a test message."""
     if error is None:
-        return say("The test message was taken. Look whether it has arrived.")
-    told = say("The test message was not taken: %(error)s.", error=error.rstrip("."))
+        return gettext("The test message was taken. Look whether it has arrived.")
+    told = gettext("The test message was not taken: %(error)s.", error=error.rstrip("."))
     return f"{told} {hint(error)}".strip()
 
 

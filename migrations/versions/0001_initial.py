@@ -760,7 +760,14 @@ def _create_what_is_told() -> None:
 
 
 def _drop_what_is_told() -> None:
-    for table in ("finding_runs", "findings", "alert_deliveries", "alert_destinations", "alerts", "alert_rules"):
+    for table in (
+        "finding_runs",
+        "findings",
+        "alert_deliveries",
+        "alert_destinations",
+        "alerts",
+        "alert_rules",
+    ):
         op.drop_table(table)
 
 

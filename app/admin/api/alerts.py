@@ -133,9 +133,7 @@ def test_alert_destination(desk: Desk, destination_id: int) -> VerdictOut:
 
 
 @section.post(f"{DESTINATION}/rotate-secret", permission="alerts:write")
-def rotate_alert_destination_secret(
-    desk: Desk, destination_id: int, body: RotateIn
-) -> SecretOut:
+def rotate_alert_destination_secret(desk: Desk, destination_id: int, body: RotateIn) -> SecretOut:
     """Give a webhook a new secret, shown this once; the old one signs beside it for a while."""
     return destinations.rotate_secret(desk, destination_id, body)
 

@@ -2,18 +2,20 @@
 
 from typing import Any
 
-from flask import flash, render_template, request
+from flask import Response, flash, render_template, request
 
 from app.admin import access, alert_wording
 from app.admin.pages import fields
 from app.admin.pages.alerts import blueprint
-from app.admin.pages.section import AnyResponse, Response, attempt, done, validated
+from app.admin.pages.section import AnyResponse, attempt, done, validated
 from app.admin.resources import alert_destinations as destinations
 from app.admin.resources.alert_destinations import RotateIn
 from app.alerts.conditions import CONDITIONS
 from app.alerts.destination_commands import KINDS, DestinationChange, DestinationSpec
 from app.errors import NotFound
 from app.pagekit.languages import gettext as _
+
+__all__ = ("blueprint",)
 
 ONE = "/destinations/<int(max=9223372036854775807):destination_id>"
 OVERLAPS_S = (0, 3600, 86400, 7 * 86400, 30 * 86400)

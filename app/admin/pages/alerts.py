@@ -1,5 +1,7 @@
 """Alerts and the rules that give them; where they go is in ``alert_destinations``."""
 
+from typing import Any
+
 from flask import current_app, render_template, request, url_for
 
 from app.admin import access, alert_wording
@@ -36,7 +38,8 @@ def subject_url(subject: str) -> str | None:
         return None
     if not access.desk().may(f"{kind}s:read"):
         return None
-    return url_for(endpoint, **{f"{kind}_id": int(number)})
+    parts: dict[str, Any] = {f"{kind}_id": int(number)}
+    return url_for(endpoint, **parts)
 
 
 @blueprint.get("/")
@@ -49,7 +52,7 @@ def index() -> str:
     opened = over = AlertPage(items=[])
     if state == "open" or cursor is None:
         here = cursor if state == "open" else None
-        values = {**filters, "cursor": here, "limit": OPEN_AT_ONCE}
+        values: dict[str, object] = {**filters, "cursor": here, "limit": OPEN_AT_ONCE}
         opened = alerts.index(desk, validated(AlertQuery, {**values, "state": "open"}))
         opened.items.sort(key=lambda one: -SEVERITIES.index(one.severity))
     if state != "open":
@@ -161,7 +164,9 @@ def _thresholds(rule: RuleOut) -> dict[str, object]:
         if typed is None:
             continue
         if isinstance(value, list):
-            found[name] = [part.strip() for part in typed.replace("，", ",").split(",") if part.strip()]
+            found[name] = [
+                part.strip() for part in typed.replace("，", ",").split(",") if part.strip()
+            ]
         elif typed.strip():
             found[name] = typed.strip()
     return found

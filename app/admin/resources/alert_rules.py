@@ -1,6 +1,6 @@
 """Rules of alerts, as the API and the pages show and change them."""
 
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from app.alerts.rule_commands import RuleChange
 from app.errors import NotFound
 from app.links import store as link_store
 from app.users import store as user_store
+
 
 class RuleOut(BaseModel):
     """What is watched, and from where on it is told."""
@@ -102,7 +103,7 @@ def subject_name(desk: Desk, subject: str) -> str:
 def _condition(text: str) -> Condition:
     if text not in CONDITIONS:
         raise NotFound("nothing is watched by this name", code="condition_not_found")
-    return cast("Condition", text)
+    return text
 
 
 def _shown(rule: Rule) -> RuleOut:

@@ -89,7 +89,9 @@ class DeliveryOut(BaseModel):
 
     @classmethod
     def of(cls, delivery: Delivery, names: dict[int, str]) -> Self:
-        plain = {name: getattr(delivery, name) for name in cls.model_fields if name != "destination"}
+        plain = {
+            name: getattr(delivery, name) for name in cls.model_fields if name != "destination"
+        }
         return cls(destination=names.get(delivery.destination_id), **plain)
 
 
