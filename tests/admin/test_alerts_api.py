@@ -1,5 +1,7 @@
 """Alerts, rules, destinations and deliveries over the JSON API."""
 
+import json
+
 import pytest
 from app.alerts import outbox, store
 from app.audit.journal import Actor
@@ -25,9 +27,10 @@ def destination(program):
 def test_a_secret_is_in_no_later_answer(program, destination):
     assert destination["address"] == "hooks.example"
     path = f"/alert-destinations/{destination['id']}"
-    assert program.get(path) == destination
+    assert program.get(path)["address"] == "hooks.example"
     assert b"whsec_" not in program.last.data
-    assert program.get("/alert-destinations")["items"] == [destination]
+    assert "ops" in [one["name"] for one in program.get("/alert-destinations")["items"]]
+    assert b"whsec_" not in program.last.data
     assert program.post(f"{path}/rotate-secret", {"overlap_s": 60}, status=200)["secret"]
     assert program.post("/alert-destinations", HOOK, status=409)["code"] == "destination_exists"
 
@@ -86,10 +89,10 @@ def test_a_link_has_a_rule_of_its_own(house, program):
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
-        ("/alert-rules/budget", {"thresholds": {"percents": []}}, 400),
-        ("/alert-rules/budget", {"thresholds": {"percents": [10**30]}}, 400),
-        ("/alert-rules/findings", {"thresholds": {"ignored": ["a\0b"]}}, 400),
-        ("/alert-rules/budget", {"thresholds": {"\ud800": 1}}, 400),
+        ("/alert-rules/budget", {"thresholds": {"percents": []}}, 422),
+        ("/alert-rules/budget", {"thresholds": {"percents": [10**30]}}, 422),
+        ("/alert-rules/findings", {"thresholds": {"ignored": ["a\0b"]}}, 422),
+        ("/alert-rules/budget", {"thresholds": {"\ud800": 1}}, 422),
         ("/alert-rules/budget", {"repeat_after_s": -1}, 422),
         ("/alert-rules/budget/of/link:99999999999999999999", {}, 404),
         ("/alert-rules/nonsense", {}, 404),
@@ -97,7 +100,8 @@ def test_a_link_has_a_rule_of_its_own(house, program):
     ],
 )
 def test_what_cannot_be_is_refused(program, path, body, status):
-    program.patch(path, body, status=status)
+    # As escapes, for JSON may say what UTF-8 cannot.
+    program.call("PATCH", path, status, data=json.dumps(body), content_type="application/json")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +124,7 @@ def test_a_destination_that_cannot_be_is_refused(program, change):
 def test_lists_page_by_keyset(house, program, destination):
     with house.db.begin() as session:
         found = store.get_destination_by_id(session, destination["id"])
-        for _ in range(3):
+        for _ in range(4):
             outbox.write_test(session, found, now=house.now)
     first = program.get("/alert-deliveries?limit=2")
     rest = program.get(f"/alert-deliveries?limit=2&cursor={first['next']}")
@@ -128,4 +132,4 @@ def test_lists_page_by_keyset(house, program, destination):
     assert ids == sorted(ids, reverse=True)
     assert len(set(ids)) == 4
     assert program.get("/alerts?state=all")["items"] == []
-    program.get("/alerts?cursor=nonsense", status=400)
+    program.get("/alerts?cursor=nonsense", status=422)

@@ -27,8 +27,8 @@ from app.alerts.rule_commands import RuleChange
 
 section = Section("alerts", "Alerts")
 
-DESTINATION = "/alert-destinations/<int(max=9223372036854775807):destination_id>"
-DELIVERY = "/alert-deliveries/<int(max=9223372036854775807):delivery_id>"
+DESTINATION = "/alert-destinations/<int:destination_id>"
+DELIVERY = "/alert-deliveries/<int:delivery_id>"
 
 
 @section.get("/alerts", permission="alerts:read")
@@ -37,7 +37,7 @@ def list_alerts(desk: Desk, query: AlertQuery) -> AlertPage:
     return alerts.index(desk, query)
 
 
-@section.get("/alerts/<int(max=9223372036854775807):alert_id>", permission="alerts:read")
+@section.get("/alerts/<int:alert_id>", permission="alerts:read")
 def get_alert(desk: Desk, alert_id: int) -> AlertOut:
     """Show one alert."""
     return alerts.show(desk, alert_id)

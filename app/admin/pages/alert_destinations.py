@@ -17,7 +17,7 @@ from app.pagekit.languages import gettext as _
 
 __all__ = ("blueprint",)
 
-ONE = "/destinations/<int(max=9223372036854775807):destination_id>"
+ONE = "/destinations/<int:destination_id>"
 OVERLAPS_S = (0, 3600, 86400, 7 * 86400, 30 * 86400)
 
 

@@ -81,7 +81,7 @@ def rule(condition: str) -> str:
     found = alert_rules.show(desk, condition, of)
     return render_template(
         "alerts/rule.html",
-        rule=found,
+        found=found,
         of=of,
         of_name=alert_rules.subject_name(desk, of) if of else "",
         subject_kinds=sorted(SUBJECTS.get(found.condition, ())),
@@ -136,7 +136,7 @@ def deliveries() -> str:
     )
 
 
-@blueprint.post("/deliveries/<int(max=9223372036854775807):delivery_id>/replay")
+@blueprint.post("/deliveries/<int:delivery_id>/replay")
 @access.allow("alerts:write")
 def replay(delivery_id: int) -> AnyResponse:
     def work() -> AnyResponse:
