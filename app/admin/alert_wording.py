@@ -155,7 +155,8 @@ HINTS = (
         _("The address must begin with https://, unless the settings permit http."),
     ),
     ("cannot be resolved", _("There is no such host: check the address for a slip of the pen.")),
-    ("did not answer in time", _("Nothing answered in time: is the address reachable from here?")),
+    ("Connection refused", _("Nothing listens there: check the host and the port.")),
+    ("did not answer", _("Nothing answered in time: is the address reachable from here?")),
     ("no mail server", _("No mail server is set: fill in [mail] in the settings.")),
     ("Authentication", _("The mail server refuses the user name or the password.")),
 )

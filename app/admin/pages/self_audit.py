@@ -3,6 +3,7 @@
 from flask import render_template, request
 
 from app.admin import access, finding_wording
+from app.admin.pages.alerts import subject_url
 from app.admin.pages.section import section, validated
 from app.admin.resources import self_audit
 from app.admin.resources.self_audit import FindingQuery
@@ -28,4 +29,5 @@ def index() -> str:
         with_resolved=with_resolved,
         words=finding_wording.words,
         scopes=finding_wording.SCOPES,
+        subject_url=subject_url,
     )

@@ -53,7 +53,10 @@ class AlertOut(BaseModel):
         return cls.model_validate(
             {
                 **described,
+                "opened_at": alert.opened_at,
+                "last_seen_at": alert.last_seen_at,
                 "told_at": alert.told_at,
+                "resolved_at": alert.resolved_at,
                 "summary": {one: texts.summary(described, one) for one in texts.LOCALES},
             }
         )
