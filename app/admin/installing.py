@@ -3,6 +3,7 @@
 from flask import Blueprint, Flask
 
 from app.admin import access, documents, door_words, explaining, wording
+from app.admin.api import alerts as api_alerts
 from app.admin.api import audit as api_audit
 from app.admin.api import codes as api_codes
 from app.admin.api import findings as api_findings
@@ -18,6 +19,7 @@ from app.admin.api import programs as api_programs
 from app.admin.api import refusals as api_refusals
 from app.admin.api import reratings as api_reratings
 from app.admin.api import section as api
+from app.admin.api import self_audit as api_self_audit
 from app.admin.api import settings as api_settings
 from app.admin.api import signin as api_signin
 from app.admin.api import tokens as api_tokens
@@ -26,6 +28,7 @@ from app.admin.api import wallets as api_wallets
 from app.admin.api.section import Section
 from app.admin.pages import (
     account,
+    alert_destinations,
     audit,
     codes,
     findings,
@@ -40,6 +43,7 @@ from app.admin.pages import (
     programs,
     refusals,
     reratings,
+    self_audit,
     settings,
     sso,
     tokens,
@@ -59,23 +63,26 @@ API: tuple[Section, ...] = (
     api_ledger.section,
     api_issuers.section,
     api_tokens.section,
+    api_page_links.section,
+    api_alerts.section,
     api_audit.section,
     api_codes.section,
     api_findings.section,
     api_jobs.section,
     api_operators.section,
-    api_page_links.section,
     api_plans.section,
     api_prices.section,
     api_programs.section,
     api_refusals.section,
     api_reratings.section,
+    api_self_audit.section,
     api_settings.section,
 )
 """Every resource of the JSON API."""
 
 PAGES: tuple[Blueprint, ...] = (
     account.blueprint,
+    alert_destinations.blueprint,
     audit.blueprint,
     codes.blueprint,
     findings.blueprint,
@@ -90,6 +97,7 @@ PAGES: tuple[Blueprint, ...] = (
     programs.blueprint,
     refusals.blueprint,
     reratings.blueprint,
+    self_audit.blueprint,
     settings.blueprint,
     sso.blueprint,
     tokens.blueprint,

@@ -49,6 +49,8 @@ GROUPS: tuple[Group, ...] = (
     Group(
         _("Watch"),
         (
+            Entry("alerts.index", _("Alerts"), "bell", "alerts:read"),
+            Entry("self_audit.index", _("Self-audit"), "clipboard-check", "findings:read"),
             Entry("findings.index", _("Findings"), "clipboard-pulse", "findings:read"),
             Entry("jobs.index", _("Long work"), "hourglass-split", "jobs:read"),
             Entry("audit.index", _("Audit"), "journal-text", "audit:read"),

@@ -779,7 +779,14 @@ def _create_what_is_told() -> None:
 
 
 def _drop_what_is_told() -> None:
-    for table in ("findings", "alert_deliveries", "alert_destinations", "alerts", "alert_rules"):
+    for table in (
+        "finding_runs",
+        "findings",
+        "alert_deliveries",
+        "alert_destinations",
+        "alerts",
+        "alert_rules",
+    ):
         op.drop_table(table)
 
 
@@ -908,6 +915,13 @@ def _create_findings() -> None:
     )
     op.create_index(
         op.f("ix_findings_resolved_at_code"), "findings", ["resolved_at", "code"], unique=False
+    )
+    op.create_table(
+        "finding_runs",
+        sa.Column("scope", sa.String(length=10), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("findings", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", name=op.f("pk_finding_runs")),
     )
 
 

@@ -13,6 +13,7 @@ ENGLISH = [
     "docs/limits.md",
     "docs/how-it-counts.md",
     "docs/visitor-page.md",
+    "docs/alerts.md",
 ]
 _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 

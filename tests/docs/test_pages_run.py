@@ -37,6 +37,7 @@ SCENES = {
     "docs/limits.md": ["links create support", "users add alice"],
     "docs/how-it-counts.md": [],
     "docs/visitor-page.md": ["users add alice"],
+    "docs/alerts.md": [],
 }
 """What a page takes for granted."""
 
