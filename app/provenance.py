@@ -47,6 +47,7 @@ NAMED_PLAINLY = {
     "logging.format": "Of the lines of the log.",
     "demo.enabled": "Whether the first start makes a link and visitors to try.",
     "demo.credit": "What each of these visitors has.",
+    "visitor.enabled": "Whether visitors have a page of their own at /me.",
     "mail.host": "The server; without it no mail is sent.",
     "mail.port": "Its port.",
     "mail.username": "For signing in there.",

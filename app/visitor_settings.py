@@ -25,7 +25,9 @@ Origin = Annotated[str, Field(max_length=200), AfterValidator(_is_origin)]
 
 
 class VisitorSettings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
     enabled: bool = True
     embed_origins: Annotated[tuple[Origin, ...], BeforeValidator(_split)] = ()

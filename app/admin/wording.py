@@ -92,7 +92,7 @@ ERRORS = {
     "date_invalid": _("This is no date, or no time."),
     "cursor_invalid": _("This page is not part of this list: begin again."),
     "too_many_answers": _("These are too many answers: choose less, or use the command line."),
-    "balance_would_be_negative": _("Wallets would fall below zero; that must be allowed."),
+    "balance_would_be_negative": _("The balance would fall below zero."),
     "already_resolved": _("It was resolved already."),
     "not_in_spool": _("It is not set aside here, or no longer."),
     "response_data_missing": _("Paste a responseData first."),

@@ -41,7 +41,9 @@ def test_a_second_factor_has_to_come_along(house):
     operator = house.add_operator("owner")
     with house.db.begin() as session:
         row = session.get(Operator, operator.id)
-        secret = commands.begin_second_factor(row, keys=house.runtime.keys)
+        secret = commands.begin_second_factor(
+            session, row, keys=house.runtime.keys, actor=ACTOR, now=house.now
+        )
         code = pyotp.TOTP(secret).at(house.now - timedelta(seconds=30))
         commands.confirm_second_factor(
             session, row, code, keys=house.runtime.keys, actor=ACTOR, now=house.now
