@@ -3,19 +3,34 @@
 from flask import Blueprint, Flask
 
 from app.admin import access, documents, wording
+from app.admin.api import exports as api_exports
 from app.admin.api import plans as api_plans
+from app.admin.api import saved_views as api_saved_views
 from app.admin.api import section as api
+from app.admin.api import usage as api_usage
 from app.admin.api.section import Section
-from app.admin.pages import account, overview, plans
+from app.admin.pages import account, exports, overview, plans, usage, views
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import security
 from app.runtime import Runtime
 
-API: tuple[Section, ...] = (api_plans.section,)
+API: tuple[Section, ...] = (
+    api_plans.section,
+    api_usage.section,
+    api_saved_views.section,
+    api_exports.section,
+)
 """Every resource of the JSON API."""
 
-PAGES: tuple[Blueprint, ...] = (overview.blueprint, account.blueprint, plans.blueprint)
+PAGES: tuple[Blueprint, ...] = (
+    overview.blueprint,
+    account.blueprint,
+    plans.blueprint,
+    usage.blueprint,
+    views.blueprint,
+    exports.blueprint,
+)
 """Every resource of the console."""
 
 COOKIE = "shareauth_admin"

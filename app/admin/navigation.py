@@ -25,6 +25,13 @@ class Group:
 GROUPS: tuple[Group, ...] = (
     Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
     Group(
+        _("Usage"),
+        (
+            Entry("usage.explore", _("Usage"), "bar-chart", "usage:read"),
+            Entry("exports.index", _("Exports"), "download", "usage:read"),
+        ),
+    ),
+    Group(
         _("Prices and access"),
         (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
     ),

@@ -34,6 +34,10 @@ _LINK = UsageByLink.metadata.tables[UsageByLink.__tablename__]
 _USER = UsageByUser.metadata.tables[UsageByUser.__tablename__]
 _MODEL = UsageByModel.metadata.tables[UsageByModel.__tablename__]
 _CORRECTION = UsageCorrection.metadata.tables[UsageCorrection.__tablename__]
+_NEWEST = sa.select(
+    sa.select(sa.func.max(UsageEvent.id)).scalar_subquery(),
+    sa.select(sa.func.max(Transaction.id)).scalar_subquery(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +69,25 @@ class Found:
     sums: Sums
 
 
-def counted(session: Session) -> Counted:
-    """How far the sums go."""
-    position = session.get(ReportPosition, 1, populate_existing=True)
-    event_id, transaction_id = (
-        (0, 0) if position is None else (position.event_id, position.transaction_id)
-    )
-    newest = sa.select(
-        sa.select(sa.func.max(UsageEvent.id)).scalar_subquery(),
-        sa.select(sa.func.max(Transaction.id)).scalar_subquery(),
-    )
-    event, transaction = session.execute(newest).one()
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the sums go, and by whose clock their days and months are kept.
+
+    ``zone`` is None before anything was counted.
+    """
+
+    counted: Counted
+    zone: str | None
+
+
+def position(session: Session) -> Position:
+    """As the snapshot has it: read it once for all reports of the snapshot."""
+    found = session.get(ReportPosition, 1, populate_existing=True)
+    event_id, transaction_id = (0, 0) if found is None else (found.event_id, found.transaction_id)
+    event, transaction = session.execute(_NEWEST).one()
     is_behind = (event or 0) > event_id or (transaction or 0) > transaction_id
-    return Counted(event_id, transaction_id, is_behind)
-
-
-def clock(session: Session) -> str | None:
-    """The zone by which days and months are kept; None before anything was counted."""
-    return session.scalar(sa.select(ReportPosition.zone))
+    counted = Counted(event_id, transaction_id, is_behind)
+    return Position(counted, None if found is None else found.zone)
 
 
 def sums(
@@ -179,6 +184,12 @@ def labels(session: Session, group: Group, keys: Collection[Any]) -> dict[Any, t
     ids = sorted(key for key in keys if not isinstance(key, str))
     names = sa.select(UsageName.id, UsageName.name).where(UsageName.id.in_(ids))
     return texts | {row[0]: (row[1], row[1]) for row in session.execute(names)}
+
+
+def uids(session: Session, user_ids: Collection[int]) -> dict[int, str]:
+    """The names by which users are asked for, by their ids."""
+    rows = session.execute(sa.select(User.id, User.uid).where(User.id.in_(sorted(user_ids))))
+    return {row[0]: row[1] for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Every SQL statement on users."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -74,6 +75,12 @@ def list_page(session: Session, *, after_id: int = 0, limit: int = 100) -> list[
         .limit(limit)
     ).all()
     return [ListedUser(user, name) for user, name in rows]
+
+
+def load(session: Session, ids: Collection[int]) -> dict[int, User]:
+    """The users of these ids."""
+    found = session.scalars(sa.select(User).where(User.id.in_(ids)))
+    return {user.id: user for user in found}
 
 
 def issuer_name(session: Session, issuer_id: int) -> str:
