@@ -214,9 +214,9 @@ def _rows(report: ReportOut) -> Iterable[list[Cell]]:
         groups: list[Cell] = []
         for place, group in enumerate(report.by):
             key = None if row.is_others else row.keys[place]
-            groups.append(key and key.value)
+            groups.append(None if key is None else key.value)
             if group == "user":
-                groups.append(key and key.label)
+                groups.append(None if key is None else key.label)
         amounts: list[Cell] = [row.questions, row.visitors, row.points, row.charge]
         amounts += [row.corrections, row.net, *(getattr(row, name) for name in TOKENS)]
         yield [*at, *groups, row.is_others, *amounts]

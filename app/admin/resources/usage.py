@@ -1,5 +1,6 @@
 """Reports on usage, as the API and the pages show them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Self
@@ -103,7 +104,7 @@ def report(desk: Desk, asked: ReportQuery) -> ReportOut:
 
 def shown(session: Session, made: Report, desk: Desk) -> ReportOut:
     """The report as it goes out."""
-    values = _values(session, made)
+    uids = _uids(session, made)
     return ReportOut(
         currency=desk.settings.billing.currency,
         since=made.since,
@@ -112,26 +113,26 @@ def shown(session: Session, made: Report, desk: Desk) -> ReportOut:
         per=made.query.per,
         by=list(made.query.by),
         starts=list(made.starts),
-        rows=[_row(row, made, values) for row in made.rows],
+        rows=[_row(row, made, uids) for row in made.rows],
         total=AmountsOut.of(made.total),
         counted=CountedOut.of(made.counted),
     )
 
 
-def _values(session: Session, made: Report) -> dict[int | str, str]:
+def _uids(session: Session, made: Report) -> dict[int, str]:
     """The uid of each user of the rows."""
     if "user" not in made.query.by:
         return {}
     place = made.query.by.index("user")
     ids = {row.keys[place] for row in made.rows if row.keys}
-    return dict(store.uids(session, [key for key in ids if isinstance(key, int)]))
+    return store.uids(session, [key for key in ids if isinstance(key, int)])
 
 
-def _row(row: Row, made: Report, uids: dict[int | str, str]) -> RowOut:
+def _row(row: Row, made: Report, uids: Mapping[int, str]) -> RowOut:
     keys = []
     if row.keys is not None:
         for group, key, label in zip(made.query.by, row.keys, row.labels, strict=True):
-            value = uids.get(key, str(key)) if group == "user" else label
+            value = uids[key] if group == "user" and isinstance(key, int) else label
             keys.append(KeyOut(group=group, value=value, label=label))
     return RowOut(
         at=row.at,
