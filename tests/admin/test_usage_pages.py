@@ -61,9 +61,9 @@ def test_the_report_equals_the_answers(house, used):
     assert {
         (row["keys"][0]["value"], row["keys"][1]["value"]): row["charge"] for row in by_user
     } == {
-        ("u_0", "GPT-5"): "2",
-        ("u_0", "Qwen"): "0.5",
-        ("u_1", "GPT-5"): "6",
+        ("u_0", "GPT-5"): Decimal(2),
+        ("u_0", "Qwen"): Decimal("0.5"),
+        ("u_1", "GPT-5"): Decimal(6),
     }
     cut = program.get("/usage/report?period=7d&by=user&limit=1")["rows"]
     assert [row["is_others"] for row in cut] == [False, True]
@@ -74,7 +74,7 @@ def test_the_page_shows_what_the_files_have(house, used):
     browser = house.browser("viewer")
     browser.get("/admin/usage/?period=7d&by=link&measure=questions&limit=&model=")
     text = browser.text()
-    assert "first 3 11.00 4.50 0.00 4.50" in text.replace(",", "")
+    assert "first 3 12.00 4.50 0.00 4.50" in text.replace(",", "")
     assert "Counted up to answer 4" in text
     rows = table(browser, "/admin/usage/report.csv?period=7d&by=link")
     assert {row["link"]: row["charge"] for row in rows} == {"first": "4.5", "second": "4"}
@@ -143,7 +143,7 @@ def test_link_operators_see_their_links_only(house, used):
 def test_an_answer_tells_its_arithmetic_and_warnings(house, used):
     said = {
         "points": "6",
-        "per_point": "0.5",
+        "per_point": Decimal("0.5"),
         "points_amount": "3",
         "per_question": "0",
         "subtotal": "3",
@@ -157,7 +157,8 @@ def test_an_answer_tells_its_arithmetic_and_warnings(house, used):
     }
     with house.db.begin() as session:
         shown = session.get(UsageEvent, 1)
-        values = {name: getattr(shown, name) for name in UsageEvent.__table__.columns.keys()}
+        columns = [column.name for column in UsageEvent.__table__.columns]
+        values = {name: getattr(shown, name) for name in columns}
         values |= {"id": 900, "reference": "told", "idempotency_key": "told", "arithmetic": said}
         values |= {"received_at": house.now - timedelta(days=400)}
         session.add(UsageEvent(**values))
@@ -202,13 +203,8 @@ def test_views_are_kept_by_their_owner(house, used):
 
 
 def test_a_month_is_taken_away_as_files(house, used):
-    with house.db.begin() as session:
-        changes.top_up(
-            session,
-            Change(user_id=used.users[0], amount=7 * NANO, key="k", reason="=cmd()"),
-            actor=ACTOR,
-            now=house.now,
-        )
+    change = Change(used.users[0], 7 * NANO, house.settings.billing.currency, "=cmd()", "k")
+    changes.top_up(house.db, change, actor=ACTOR, now=house.now)
     month = f"{house.now.astimezone(house.settings.zone):%Y-%m}"
     browser = house.browser("owner")
     browser.get(f"/admin/exports/?month={month}")
