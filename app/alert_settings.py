@@ -6,7 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 class AlertSettings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
     allow_private_webhooks: bool = False
     """Whether webhooks and bots may be called at private addresses, and over http."""
@@ -17,7 +19,9 @@ class AlertSettings(BaseModel):
 class MailSettings(BaseModel):
     """The server that sends the service's mail; without ``host`` no mail is sent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
     host: str | None = None
     port: int = Field(default=587, ge=1, le=65535)

@@ -95,7 +95,9 @@ Networks = Annotated[tuple[Network, ...], BeforeValidator(_split)]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
 
 
 class Service(Section):
@@ -231,6 +233,8 @@ class Oidc(Section):
     issuer_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     client_id: str = ""
     client_secret: SecretStr | None = None
+    redirect_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+/admin/sso/finish$")
+    """Where the provider sends people back to; by default below ``service.public_url``."""
     label: str = Field(default="Single sign-on", max_length=60)
     """What the button says."""
     scopes: Annotated[tuple[str, ...], BeforeValidator(_split)] = ("openid", "profile", "email")
@@ -346,6 +350,11 @@ def chosen(config_file: Path | None, data_dir: Path | None) -> Iterator[None]:
         for name in given:
             os.environ.pop(name, None)
         os.environ.update(before)
+
+
+def environment() -> Mapping[str, str]:
+    """What ``load`` reads, for whoever explains where settings come from."""
+    return os.environ
 
 
 def metrics_directory(environ: Mapping[str, str] | None = None) -> Path | None:

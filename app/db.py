@@ -197,6 +197,14 @@ class Database:
         with self._session(is_reader=True) as session:
             yield session
 
+    def server_version(self) -> str:
+        """Such as ``PostgreSQL 17.2`` or ``SQLite 3.46.1``."""
+        with self.read() as session:
+            dialect = session.connection().dialect
+        numbers = dialect.server_version_info or ()
+        name = "PostgreSQL" if dialect.name == "postgresql" else "SQLite"
+        return f"{name} {'.'.join(str(number) for number in numbers)}"
+
     def close(self) -> None:
         self.engine.dispose()
         if self._patience is not None:

@@ -80,6 +80,11 @@ def new_link_key() -> str:
     return "".join(secrets.choice(LINK_KEY_ALPHABET) for _ in range(LINK_KEY_LENGTH))
 
 
+def new_uid() -> str:
+    """A uid that nothing leads to, in the form of ``Keys.uid``."""
+    return "u_" + base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+
+
 def new_token() -> str:
     return TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
 

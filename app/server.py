@@ -25,19 +25,12 @@ from app import config
 from app.config import Settings, SettingsError
 from app.errors import Conflict, Invalid
 from app.factory import create_app
+from app.provenance import FIXED_WHILE_RUNNING
 from app.telemetry import logs
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes its own unnamed file there
 HEARTBEAT_TIMEOUT_S = 60
 KEEP_ALIVE_S = 15
-FIXED_WHILE_RUNNING = (
-    ("service", "host"),
-    ("service", "port"),
-    ("service", "data_dir"),
-    ("service", "secret_key"),
-    ("database", "url"),
-    ("redis", "url"),
-)
 
 log = structlog.get_logger(__name__)
 

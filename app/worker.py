@@ -18,6 +18,7 @@ from types import FrameType
 import structlog
 from sqlalchemy.orm import Session
 
+from app import housekeeping
 from app.alarms import sending, watch
 from app.alarms.around import Around
 from app.alarms.delivering import Courier, Post
@@ -26,15 +27,11 @@ from app.alerts import outbox
 from app.alerts import store as alert_store
 from app.alerts.conditions import CONDITIONS, SEVERITIES
 from app.archives import partitions
-from app.audit.journal import Actor
 from app.background.runner import Runner
-from app.codes import commands as code_commands
 from app.config import Settings
 from app.findings import store as findings_store
-from app.jobs import store as job_store
 from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
-from app.metering import store as metering_store
 from app.metering.months import month_text
 from app.reports.rollup import follow
 from app.runtime import Runtime
@@ -43,10 +40,8 @@ from app.statements import selfaudit, verification
 from app.statements.selfaudit import Surroundings
 from app.telemetry import metrics
 from app.timetable import Job, daily_at, every
-from app.tokens import store as token_store
 from app.tokens.issuers import parse_configured
 from app.turns.unfinished import note_unfinished
-from app.unfinished import store as unfinished_store
 
 TICK_S = 1.0
 STATEMENT_TIMEOUT_S = 30.0
@@ -59,43 +54,10 @@ RECENT = timedelta(hours=1)
 """Longer than anything takes from its time to its commit, so that nothing falls in between."""
 RECENT_FINDINGS_MAX = 100
 """They are logged every few minutes until somebody comes."""
-SESSIONS_KEPT = timedelta(days=7)
-"""A finish may come long after its session has expired, and is billed by it."""
-UNFINISHED_KEPT = timedelta(days=400)
-"""A year's report can be made when the year is over."""
-BACKGROUND_JOBS_KEPT = timedelta(days=90)
-"""What they did stands in the audit journal; this is only how it went."""
-ACTOR = Actor("worker", "worker")
 USAGE_BATCHES_MAX = 20
 """So many at a time, then the other jobs have their turn."""
 
 log = structlog.get_logger(__name__)
-
-
-def prune_sessions(runtime: Runtime, now: datetime) -> None:
-    """Forget visitors' sessions that expired a week ago."""
-    with runtime.db.begin() as session:
-        pruned = token_store.prune_sessions(session, expired_before=now - SESSIONS_KEPT)
-    if pruned:
-        log.info("sessions_pruned", count=pruned)
-
-
-def prune_quarantine(runtime: Runtime, now: datetime) -> None:
-    """Forget unreadable finishes that were kept for as long as the settings say."""
-    kept = timedelta(days=runtime.settings.hooks.quarantine_days)
-    with runtime.db.begin() as session:
-        pruned = metering_store.prune_quarantined(session, received_before=now - kept)
-    if pruned:
-        log.warning("quarantine_pruned", count=pruned)
-
-
-def prune_refusals(runtime: Runtime, now: datetime) -> None:
-    """Forget why calls were refused as long ago as the settings say."""
-    kept = timedelta(days=runtime.settings.hooks.refusals_days)
-    with runtime.db.begin() as session:
-        pruned = sighting_store.prune(session, before=now - kept)
-    if pruned:
-        log.info("refusals_pruned", count=pruned)
 
 
 def prepare_partitions(runtime: Runtime, now: datetime) -> None:
@@ -161,30 +123,6 @@ def record_unfinished(runtime: Runtime, now: datetime) -> None:
     metrics.UNFINISHED_TURNS.labels("forgotten").inc(noted.forgotten)
 
 
-def prune_unfinished(runtime: Runtime, now: datetime) -> None:
-    """Forget unfinished turns of more than a year ago."""
-    with runtime.db.begin() as session:
-        pruned = unfinished_store.prune(session, asked_before=now - UNFINISHED_KEPT)
-    if pruned:
-        log.info("unfinished_turns_pruned", count=pruned)
-
-
-def prune_background_jobs(runtime: Runtime, now: datetime) -> None:
-    """Forget background jobs that ended long ago."""
-    with runtime.db.begin() as session:
-        pruned = job_store.prune(session, finished_before=now - BACKGROUND_JOBS_KEPT)
-    if pruned:
-        log.info("background_jobs_pruned", count=pruned)
-
-
-def forget_code_texts(runtime: Runtime, now: datetime) -> None:
-    """Drop the sealed text of redemption codes that nobody printed in time."""
-    with runtime.db.begin() as session:
-        batches = code_commands.forget_overdue_texts(session, actor=ACTOR, now=now)
-    if batches:
-        log.info("code_texts_forgotten", batches=batches)
-
-
 def follow_usage(runtime: Runtime, now: datetime) -> None:
     """Add what is new in the books to the sums that reports are made of."""
     for _ in range(USAGE_BATCHES_MAX):
@@ -234,16 +172,6 @@ def watch_usage(runtime: Runtime, now: datetime) -> None:
     watch.watch_usage(runtime.db, _around(runtime), now)
 
 
-def prune_alerts(runtime: Runtime, now: datetime) -> None:
-    """Forget deliveries, alerts and findings that were over long ago."""
-    before = now - timedelta(days=runtime.settings.alerts.kept_days)
-    with runtime.db.begin() as session:
-        pruned = alert_store.prune(session, before=before)
-        pruned += findings_store.prune(session, resolved_before=before)
-    if pruned:
-        log.info("alerts_pruned", count=pruned)
-
-
 def _around(runtime: Runtime) -> Around:
     settings = runtime.settings
     return Around(
@@ -266,16 +194,17 @@ JOBS = (
     Job("drain_spool", every(timedelta(seconds=1)), drain_spool, runs_everywhere=True),
     Job("follow_usage", every(timedelta(seconds=2)), follow_usage),
     Job("record_unfinished", every(timedelta(seconds=15)), record_unfinished),
-    Job("prune_unfinished", every(timedelta(hours=1)), prune_unfinished),
-    Job("prune_sessions", every(timedelta(hours=1)), prune_sessions),
-    Job("prune_quarantine", every(timedelta(hours=1)), prune_quarantine),
-    Job("prune_background_jobs", every(timedelta(hours=1)), prune_background_jobs),
-    Job("forget_code_texts", every(timedelta(hours=1)), forget_code_texts),
-    Job("prune_refusals", every(timedelta(hours=1)), prune_refusals),
+    Job("prune_unfinished", every(timedelta(hours=1)), housekeeping.prune_unfinished),
+    Job("prune_sessions", every(timedelta(hours=1)), housekeeping.prune_sessions),
+    Job("prune_operators", every(timedelta(hours=1)), housekeeping.prune_operators),
+    Job("prune_quarantine", every(timedelta(hours=1)), housekeeping.prune_quarantine),
+    Job("prune_background_jobs", every(timedelta(hours=1)), housekeeping.prune_background_jobs),
+    Job("forget_code_texts", every(timedelta(hours=1)), housekeeping.forget_code_texts),
+    Job("prune_refusals", every(timedelta(hours=1)), housekeeping.prune_refusals),
     Job("prepare_partitions", every(timedelta(hours=1)), prepare_partitions),
     Job("watch_service", every(timedelta(minutes=1)), watch_service),
     Job("watch_usage", every(timedelta(minutes=5)), watch_usage),
-    Job("prune_alerts", every(timedelta(hours=1)), prune_alerts),
+    Job("prune_alerts", every(timedelta(hours=1)), housekeeping.prune_alerts),
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),
 )

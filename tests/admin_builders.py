@@ -13,18 +13,21 @@ from app.audit.journal import Actor
 from app.cli import foundation
 from app.config import Settings
 from app.factory import create_app
-from app.operators import api_tokens, commands, passwords, signin
+from app.operators import api_tokens, commands, signin
 from app.operators.api_tokens import ApiTokenSpec
 from app.operators.commands import OperatorSpec
 from app.operators.models import Operator
 from app.operators.signin import Client, Lifetimes
 from app.runtime import Runtime
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 ACTOR = Actor("tests", "cli")
 PASSWORD = "a password for tests"
-HASH = passwords.hashed(PASSWORD)
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Judges passwords in no time: tests are not guessed at."""
+HASH = CHEAP.hash(PASSWORD)
 DAY = timedelta(days=1)
 CLIENT = Client("127.0.0.1", "tests")
 CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -95,7 +98,10 @@ class Program:
 class House:
     """The application on a database of its own, with the real gate."""
 
-    def __init__(self, folder: Path, template: Path, redis_url: str, namespace: str) -> None:
+    def __init__(
+        self, folder: Path, template: Path, redis_url: str, namespace: str, **sections: Any
+    ) -> None:
+        """``sections`` are settings of their own, such as ``oidc={…}``."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "shareauth.sqlite3"
         shutil.copyfile(template, path)
@@ -107,10 +113,12 @@ class House:
                     "public_url": "https://auth.example",
                     "locale": "en",
                     "workers": 1,
+                    **sections.pop("service", {}),
                 },
                 "database": {"url": f"sqlite:///{path}"},
                 "redis": {"url": redis_url, "namespace": namespace, "timeout_ms": 2000},
-                "admin": {"api_calls_per_minute": 1_000_000},
+                "admin": {"api_calls_per_minute": 1_000_000, **sections.pop("admin", {})},
+                **sections,
             }
         )
         self.runtime = Runtime.build(self.settings)

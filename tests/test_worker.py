@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
-from app import handover, worker
+from app import handover, housekeeping, worker
 from app.alarms.machine import Streak, Streaks
 from app.alerts import destination_commands
 from app.alerts import store as alert_store
@@ -190,7 +190,7 @@ def test_old_quarantined_finishes_are_forgotten_and_young_ones_kept(db, now, key
                     resolution=None,
                 )
             )
-    worker.prune_quarantine(SimpleNamespace(db=db, settings=Settings()), now)
+    housekeeping.prune_quarantine(SimpleNamespace(db=db, settings=Settings()), now)
     with db.read() as session:
         assert [row.reference for row in session.query(QuarantinedFinish)] == ["young"]
 
@@ -202,7 +202,7 @@ def test_refusals_are_kept_for_as_long_as_the_settings_say(db, now):
     tally.add([refused("old", at=now - timedelta(days=3)), refused("young", at=now - HOUR)])
     with db.begin() as session:
         sighting_store.write(session, calls={}, refusals=tally.refusals, links={})
-    worker.prune_refusals(SimpleNamespace(db=db, settings=settings), now)
+    housekeeping.prune_refusals(SimpleNamespace(db=db, settings=settings), now)
     with db.read() as session:
         [kept] = sighting_store.list_page(session, Wanted(), limit=9)
         assert kept.code == "young"
@@ -257,7 +257,7 @@ def test_sessions_are_pruned_a_week_after_they_expired(monkeypatch, db, now):
         "prune_sessions",
         lambda _session, *, expired_before: asked.append(expired_before) or 0,
     )
-    worker.prune_sessions(SimpleNamespace(db=db, settings=Settings()), now)
+    housekeeping.prune_sessions(SimpleNamespace(db=db, settings=Settings()), now)
     assert asked == [now - timedelta(days=7)]
 
 
@@ -345,8 +345,8 @@ def test_what_ended_long_ago_and_codes_nobody_printed_are_forgotten(db, now, key
         job_commands.cancel(session, job.id, actor=Actor("a", "cli"), now=now)
     for days, left in ((29, (1, 1)), (31, (0, 1)), (91, (0, 0))):
         runtime, later = SimpleNamespace(db=db), now + timedelta(days=days)
-        worker.forget_code_texts(runtime, later)
-        worker.prune_background_jobs(runtime, later)
+        housekeeping.forget_code_texts(runtime, later)
+        housekeeping.prune_background_jobs(runtime, later)
         with db.read() as session:
             texts = code_store.list_sealed(session, batch.id)
             assert (len(texts), len(job_store.list_page(session))) == left
@@ -366,7 +366,7 @@ def test_unfinished_turns_are_kept_for_more_than_a_year(monkeypatch, db, now):
         "prune",
         lambda _session, *, asked_before: asked.append(asked_before) or 0,
     )
-    worker.prune_unfinished(SimpleNamespace(db=db), now)
+    housekeeping.prune_unfinished(SimpleNamespace(db=db), now)
     assert asked == [now - timedelta(days=400)]
 
 
@@ -430,7 +430,7 @@ def test_open_alerts_and_waiting_messages_become_metrics(db, now, keys):
     assert metrics.ALERTS_OPEN.labels("budget", "warning")._value.get() == 0
     assert metrics.ALERT_DELIVERIES_WAITING.labels("pending")._value.get() == 1
     long_after = now + timedelta(days=91)
-    worker.prune_alerts(runtime, long_after)
+    housekeeping.prune_alerts(runtime, long_after)
     with db.read() as session:
         assert len(alert_store.list_alerts(session)) == 1  # open ones are kept
 

@@ -26,6 +26,13 @@ class WholeHouseOnly(Forbidden):
     code = "not_allowed"
 
 
+class NotPermitted(Forbidden):
+    """A view shows something that their role does not let them see."""
+
+    status = 403
+    code = "not_allowed"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """An operator in a browser, or a program with a token of theirs."""
@@ -114,6 +121,15 @@ class Desk:
         """Raises: WholeHouseOnly, when they may see certain links only."""
         if self.caller.link_ids is not None:
             raise WholeHouseOnly("you may work with certain links only")
+
+    def check_permissions(self, *permissions: str) -> None:
+        """For a view that needs more than the one it names.
+
+        Raises: NotPermitted, for the first that they do not have.
+        """
+        for permission in permissions:
+            if not self.may(permission):
+                raise NotPermitted(f"this needs the permission {permission}")
 
     @contextlib.contextmanager
     def change(self) -> Iterator[Session]:

@@ -1,7 +1,7 @@
 """The OpenAPI document and a viewer for it that needs no network."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def blueprint(sections: Sequence[Section]) -> Blueprint:
     made = section("documents", "/api")
     endpoints = [endpoint for one in sections for endpoint in one.endpoints]
 
-    @cache
+    @lru_cache(maxsize=8)
     def document(server: str) -> dict[str, object]:
         return openapi.document(endpoints, server=server)
 

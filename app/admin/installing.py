@@ -2,34 +2,97 @@
 
 from flask import Blueprint, Flask
 
-from app.admin import access, documents, wording
+from app.admin import access, documents, door_words, wording
+from app.admin.api import audit as api_audit
 from app.admin.api import exports as api_exports
+from app.admin.api import findings as api_findings
+from app.admin.api import issuers as api_issuers
+from app.admin.api import ledger as api_ledger
+from app.admin.api import links as api_links
+from app.admin.api import operators as api_operators
 from app.admin.api import plans as api_plans
+from app.admin.api import prices as api_prices
+from app.admin.api import programs as api_programs
+from app.admin.api import reratings as api_reratings
 from app.admin.api import saved_views as api_saved_views
 from app.admin.api import section as api
+from app.admin.api import settings as api_settings
+from app.admin.api import signin as api_signin
+from app.admin.api import tokens as api_tokens
 from app.admin.api import usage as api_usage
+from app.admin.api import users as api_users
+from app.admin.api import wallets as api_wallets
 from app.admin.api.section import Section
-from app.admin.pages import account, exports, overview, plans, usage, views
+from app.admin.pages import (
+    account,
+    audit,
+    exports,
+    findings,
+    issuers,
+    ledger,
+    links,
+    operators,
+    overview,
+    plans,
+    prices,
+    programs,
+    reratings,
+    settings,
+    sso,
+    tokens,
+    usage,
+    users,
+    views,
+    wallets,
+)
 from app.admin.pages import section as pages
 from app.pagekit import installing as pagekit
 from app.pagekit import security
 from app.runtime import Runtime
 
 API: tuple[Section, ...] = (
-    api_plans.section,
+    api_signin.section,
     api_usage.section,
     api_saved_views.section,
     api_exports.section,
+    api_links.section,
+    api_users.section,
+    api_wallets.section,
+    api_ledger.section,
+    api_issuers.section,
+    api_tokens.section,
+    api_audit.section,
+    api_findings.section,
+    api_operators.section,
+    api_plans.section,
+    api_prices.section,
+    api_programs.section,
+    api_reratings.section,
+    api_settings.section,
 )
 """Every resource of the JSON API."""
 
 PAGES: tuple[Blueprint, ...] = (
-    overview.blueprint,
     account.blueprint,
-    plans.blueprint,
-    usage.blueprint,
-    views.blueprint,
+    audit.blueprint,
     exports.blueprint,
+    findings.blueprint,
+    issuers.blueprint,
+    ledger.blueprint,
+    links.blueprint,
+    operators.blueprint,
+    overview.blueprint,
+    plans.blueprint,
+    prices.blueprint,
+    programs.blueprint,
+    reratings.blueprint,
+    settings.blueprint,
+    sso.blueprint,
+    tokens.blueprint,
+    usage.blueprint,
+    users.blueprint,
+    views.blueprint,
+    wallets.blueprint,
 )
 """Every resource of the console."""
 
@@ -47,11 +110,14 @@ def install(app: Flask, runtime: Runtime) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_CHECK_DEFAULT=False,  # access.guard does, and knows who came with a token
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        WTF_CSRF_SSL_STRICT=False,  # it trusts the Host header; access.guard asks Sec-Fetch-Site
     )
     pagekit.install(app)
     access.csrf.init_app(app)
     app.jinja_env.globals.update(
-        may=lambda permission: access.desk().may(permission), **wording.NAMES
+        may=lambda permission: access.desk().may(permission),
+        **wording.NAMES,
+        **door_words.NAMES,
     )
     for section in API:
         app.register_blueprint(section.blueprint)

@@ -23,17 +23,44 @@ class Group:
 
 
 GROUPS: tuple[Group, ...] = (
-    Group("", (Entry("overview.show", _("Overview"), "speedometer2", SELF),)),
     Group(
-        _("Usage"),
+        "",
         (
+            Entry("overview.show", _("Overview"), "speedometer2", SELF),
             Entry("usage.explore", _("Usage"), "bar-chart", "usage:read"),
             Entry("exports.index", _("Exports"), "download", "usage:read"),
         ),
     ),
     Group(
-        _("Prices and access"),
-        (Entry("plans.index", _("Plans"), "layers", "plans:read"),),
+        _("Visitors"),
+        (
+            Entry("users.index", _("Users"), "people", "users:read"),
+            Entry("links.index", _("Links"), "link-45deg", "links:read"),
+            Entry("issuers.index", _("Issuers"), "patch-check", "issuers:read"),
+            Entry("tokens.check", _("Visitors’ tokens"), "key", "tokens:check"),
+        ),
+    ),
+    Group(
+        _("Money"),
+        (
+            Entry("plans.index", _("Plans"), "layers", "plans:read"),
+            Entry("prices.index", _("Prices"), "tags", "prices:read"),
+            Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
+        ),
+    ),
+    Group(
+        _("Watch"),
+        (
+            Entry("findings.index", _("Findings"), "clipboard-pulse", "findings:read"),
+            Entry("audit.index", _("Audit"), "journal-text", "audit:read"),
+        ),
+    ),
+    Group(
+        _("Service"),
+        (
+            Entry("operators.index", _("Operators"), "person-badge", "operators:read"),
+            Entry("settings.index", _("Settings"), "sliders", "settings:read"),
+        ),
     ),
 )
 

@@ -4,16 +4,19 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
+from app.moments import Moment
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 LIMIT_MAX = 500
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 
 
 class PageQuery(BaseModel):
@@ -21,7 +24,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cursor: Annotated[str | None, Field(max_length=500)] = None
+    cursor: Annotated[str, Field(max_length=500, pattern=r"^[A-Za-z0-9_-]*$")] | None = None
     """``next`` of the page before."""
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = 50
 
@@ -58,6 +61,24 @@ def position(text: str | None, *kinds: type) -> tuple[int | str, ...] | None:
     if any(isinstance(part, int) and abs(part) >= 2**63 for part in parts):
         raise Invalid("this cursor is not one of this list", code="cursor_invalid")
     return tuple(parts)
+
+
+def moment(part: int | str) -> datetime:
+    """The time in a cursor's position, written there by ``isoformat()``.
+
+    Raises:
+        Invalid: it is none (``cursor_invalid``).
+    """
+    try:
+        return _MOMENT.validate_python(part if isinstance(part, str) else None)
+    except ValueError:
+        raise Invalid("this cursor is not one of this list", code="cursor_invalid") from None
+
+
+def check_number(number: int, code: str) -> None:
+    """Raises: NotFound, when nothing can have this number, for no column holds it."""
+    if not 0 <= number < 2**63:
+        raise NotFound("there is nothing of this number", code=code)
 
 
 def page(

@@ -1,5 +1,8 @@
 """Words for what the program calls by name: roles, limits, states, and refusals by their code."""
 
+from collections.abc import Iterable
+
+from app.admin import permission_words
 from app.errors import ServiceError
 from app.limits import GuestLimits, LinkLimits, VisitorLimits
 from app.pagekit.languages import lazy_gettext as _
@@ -20,6 +23,27 @@ LIMITS = {
     "points_total": _("Points in all"),
     "open_questions": _("Open questions"),
 }
+KINDS = {
+    "charge": _("Charge"),
+    "top_up": _("Top-up"),
+    "adjustment": _("Adjustment"),
+    "refund": _("Refund"),
+    "reversal": _("Reversal"),
+}
+"""Of transactions."""
+ACCOUNTS = {
+    "revenue": _("Revenue"),
+    "funding": _("Payments received"),
+    "adjustments": _("Corrections"),
+}
+"""The house's."""
+SOURCES = {"plan": _("the plan"), "link": _("the link"), "user": _("the user's own")}
+"""Where a limit comes from."""
+USER_STATES = {
+    "active": (_("active"), "success"),
+    "suspended": (_("suspended"), "danger"),
+    "erased": (_("erased"), "secondary"),
+}
 ERRORS = {
     "not_signed_in": _("Sign in first."),
     "not_allowed": _("Your role does not allow this. Ask an owner for it."),
@@ -29,30 +53,100 @@ ERRORS = {
     "password_weak": _("A password has at least 12 characters and is not easy to guess."),
     "password_wrong": _("The present password is wrong."),
     "password_differs": _("The new password was typed differently the second time."),
+    "sign_in_throttled": _("Too many attempts failed lately. Try again in a few minutes."),
+    "sign_in_busy": _("Too many people sign in at this moment. Try again."),
+    "text_unusable": _("A field has a character that cannot be kept."),
+    "links_not_held": _("You may not see all of these links."),
+    "scope_not_held": _("You may not do all of this yourself."),
+    "expires_in_the_past": _("The end lies in the past."),
+    "operator_not_found": _("There is no such operator."),
+    "operator_links_unknown": _("One of these links is not there any more."),
+    "reason_missing": _("Say why: it is kept in the audit."),
+    "scopes_missing": _("Tick at least one permission."),
+    "oidc_away": _(
+        "Your organisation's sign-on does not answer. Try again shortly, or use a password."
+    ),
+    "oidc_refused": _(
+        "Your organisation's sign-on did not let you in, or its answer cannot be trusted. Try "
+        "again; if it stays so, ask an owner to look at the log."
+    ),
+    "oidc_no_role": _(
+        "Your organisation knows you, but you are in no group that may use this console. Ask an "
+        "owner."
+    ),
+    "oidc_stale": _("This sign-in was begun too long ago, or in another browser. Begin again."),
+    "operator_disabled": _("This operator is disabled. Ask an owner."),
+    "api_token_not_found": _("There is no such API token."),
     "code_wrong": _("This code is wrong, or it was used already."),
     "second_factor_on": _("A second factor is on: switch it off first."),
     "last_owner": _("This is the last owner: make another operator an owner first."),
     "operator_exists": _("There is an operator of this name already."),
     "plan_exists": _("There is a plan of this name already."),
     "plan_not_found": _("There is no such plan."),
-    "period_invalid": _("The period ends before it begins."),
+    "price_version_not_found": _("There is no such version of the prices."),
+    "currency_mismatch": _("The prices are in another currency than the wallets."),
+    "too_late": _("Prices cannot change in the past: choose a time to come."),
+    "prices_unchanged": _("The same prices are in force then anyway."),
+    "preview_changed": _("It is no longer what the preview showed: look at a new preview."),
+    "period_empty": _("The period ends before it begins."),
+    "date_invalid": _("This is no date, or no time."),
+    "cursor_invalid": _("This page is not part of this list: begin again."),
+    "too_many_answers": _("These are too many answers: choose less, or use the command line."),
+    "balance_would_be_negative": _("Wallets would fall below zero; that must be allowed."),
+    "already_resolved": _("It was resolved already."),
+    "not_in_spool": _("It is not set aside here, or no longer."),
+    "response_data_missing": _("Paste a responseData first."),
+    "request_malformed": _("This is not JSON that can be read."),
+    "link_not_found": _("There is no such link."),
+    "user_not_found": _("There is no such user."),
+    "subject_ambiguous": _("Several issuers know this subject: use the uid."),
+    "link_exists": _("There is a link of this name already."),
+    "link_key_missing": _("No key of this link works any more: make a new one."),
+    "link_takes_others": _(
+        "This link takes no tokens that are minted here: open it as one of your own visitors."
+    ),
+    "tester_not_free": _("The plan link-test must have the multiplier 0: tests of links are free."),
+    "issuer_exists": _("This name, or what iss says, belongs to an issuer already."),
+    "issuer_not_found": _("There is no such issuer."),
+    "issuer_fixed": _(
+        "This issuer is built in, or stands in the settings: it cannot be changed here."
+    ),
+    "token_not_found": _("There is no such token."),
     "report_too_large": _("That would be too many rows: a larger unit or a shorter period helps."),
     "too_many_buckets": _("That would be too many rows: a larger unit or a shorter period helps."),
     "lines_archived": _("The usage lines of that time lie in archives: put them back first."),
     "event_not_found": _("There is no such answer."),
-    "user_not_found": _("There is no such user."),
-    "link_not_found": _("There is no such link."),
-    "subject_ambiguous": _("Several users are called that: use the uid."),
     "saved_view_not_found": _("There is no such view."),
     "saved_view_exists": _("You have a view of this name already."),
     "saved_views_full": _("You keep as many views as one may: delete some first."),
     "saved_view_not_yours": _("The view is somebody else's: keep it under a name of your own."),
     "session_not_found": _("There is no such session."),
+    "user_exists": _("This subject of this issuer is a user already."),
+    "user_erased": _("This user was erased: nothing of them can be changed any more."),
+    "transaction_not_found": _("There is no such transaction."),
+    "subject_differs": _("What you typed is not the subject of this user."),
+    "questions_open": _(
+        "Answers for this user are still on their way. Suspend the user, and erase when they are "
+        "through."
+    ),
+    "balance_too_large": _("The balance would be more than the ledger can hold."),
+    "idempotency_conflict": _("This form was used for something else: open the page again."),
+    "already_reversed": _("This transaction is reversed already."),
+    "priced_since": _("The answer was priced again since: reverse that first, newest first."),
+    "period_invalid": _("The period ends before it begins."),
+    "verification_too_long": _(
+        "That is too much to check while you wait. Choose fewer days; every night all of it is "
+        "checked."
+    ),
     "database_away": _("The database does not answer. Try again shortly."),
     "database_busy": _("The database is busy. Try again shortly."),
     "internal_error": _("Something went wrong on our side."),
 }
 """Sentences for the codes of errors; a code without one is told in the program's own English."""
+
+
+def permission_name(permission: str) -> str:
+    return permission_words.PERMISSIONS.get(permission, permission)
 
 
 def role_name(role: str) -> str:
@@ -68,8 +162,34 @@ def told(error: ServiceError) -> str:
     return str(ERRORS.get(error.code, error.message))
 
 
+def kind_name(kind: str) -> str:
+    return KINDS.get(kind, kind)
+
+
+def account_name(name: str) -> str:
+    return ACCOUNTS.get(name, name)
+
+
+def source_name(source: str | None) -> str:
+    return "" if source is None else SOURCES[source]
+
+
+def pairs(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Options of a select that are called what they are."""
+    return [(name, name) for name in names]
+
+
 NAMES = {
+    "pairs": pairs,
+    "states": lambda: [(state, word) for state, (word, _tone) in USER_STATES.items()],
+    "kinds": lambda: list(KINDS.items()),
+    "kind_name": kind_name,
+    "account_name": account_name,
+    "source_name": source_name,
+    "user_states": USER_STATES,
     "role_name": role_name,
+    "permission_name": permission_name,
+    "permission_areas": permission_words.areas,
     "limit_name": limit_name,
     "told": told,
     "role_names": ROLES,

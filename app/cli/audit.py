@@ -6,6 +6,7 @@ import click
 
 from app.audit import store
 from app.audit.models import AuditEntry
+from app.audit.store import Wanted
 from app.cli.frame import Group, Report
 from app.cli.output import iso, local, table
 from app.cli.session import Desk, with_desk
@@ -26,10 +27,16 @@ audit = Group(
 )
 @click.option("--before", "before_id", type=int, metavar="ID", help="Only entries before this one.")
 @with_desk
-def list_(desk: Desk, *, limit: int, **wanted: Any) -> Report:  # noqa: ANN401 - the options above
+def list_(
+    desk: Desk,
+    *,
+    limit: int,
+    before_id: int | None,
+    **wanted: Any,  # noqa: ANN401 - the options above
+) -> Report:
     """List changes, newest first, with what was before and after (in full with --json)."""
     with desk.db.read() as session:
-        entries = store.list_page(session, limit=limit, **wanted)
+        entries = store.list_page(session, Wanted(**wanted), before_id=before_id, limit=limit)
     older = entries[-1].id if len(entries) == limit else None
     shown = table(
         ["id>", "at", "actor", "action", "object", "changed", "reason"],

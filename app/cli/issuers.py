@@ -10,7 +10,6 @@ from app.cli.documents import read_document
 from app.cli.frame import Group, Report
 from app.cli.output import card, iso, local, table
 from app.cli.session import Desk, validated, with_desk
-from app.errors import Invalid
 from app.tokens import issuer_commands, known, store
 from app.tokens.issuers import IssuerSpec
 from app.tokens.models import Issuer
@@ -123,12 +122,14 @@ def update(desk: Desk, name: str, file: Path | None, **typed: Any) -> Report:  #
     """
     with desk.change() as session:
         row = store.get_issuer(session, name)
-        _check_kept_here(row)
-        old = known.stored_spec(row, keys=desk.keys)
+        issuer_commands.check_changeable(row)
         stated = _stated(typed)
-        kept = read_document(file) if file else _kept(old, stated)
-        claims = {**kept.get("claims", {}), **stated.get("claims", {})}
-        values = {"kind": row.kind, **kept, **stated, "claims": claims, "name": name}
+        if file:
+            kept = read_document(file)
+            claims = {**kept.get("claims", {}), **stated.get("claims", {})}
+            values = {"kind": row.kind, **kept, **stated, "claims": claims, "name": name}
+        else:
+            values = issuer_commands.changed_spec(known.stored_spec(row, keys=desk.keys), stated)
         spec = validated(IssuerSpec, values)
         issuer_commands.replace_issuer(
             session, row, spec, keys=desk.keys, actor=desk.actor, now=desk.now
@@ -203,15 +204,6 @@ def _set_enabled(desk: Desk, name: str, *, enabled: bool) -> Report:
     return Report(data, [f"Issuer {name} is {row.status}."])
 
 
-def _check_kept_here(row: Issuer) -> None:
-    place = {"builtin": "is built in", "config": "is kept in the settings' [[issuers]]"}
-    if row.origin in place:
-        raise Invalid(
-            f"issuer {row.name!r} {place[row.origin]}: it cannot be changed here",
-            code="issuer_fixed",
-        )
-
-
 def _stated(typed: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a spec that were typed."""
     names = ("algorithms", "jwks_url", "issuer", "audience", "max_lifetime_s", "default_plan")
@@ -225,14 +217,6 @@ def _stated(typed: Mapping[str, Any]) -> dict[str, Any]:
     if typed["claims"]:
         values["claims"] = dict(_claim(text) for text in typed["claims"])
     return values
-
-
-def _kept(old: IssuerSpec, stated: Mapping[str, object]) -> dict[str, Any]:
-    """What an update leaves as it was; new keys take the place of keys of every kind."""
-    sources = {"secrets", "public_keys", "jwks_url"}
-    kept = old.model_dump() | {"secrets": old.secrets}
-    dropped = sources if stated.keys() & sources else set()
-    return {name: value for name, value in kept.items() if name not in dropped}
 
 
 def _claim(text: str) -> tuple[str, str]:

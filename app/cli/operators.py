@@ -35,7 +35,7 @@ ROLE = click.Choice(list(ROLES))
 def _options(function: Any) -> Any:  # noqa: ANN401 - click's decorators
     options = [
         click.option("--display-name", metavar="TEXT", help="What people call them."),
-        click.option("--email", metavar="ADDRESS"),
+        click.option("--email", metavar="ADDRESS", help="Where they are reached."),
         click.option(
             "--locale", type=click.Choice([*LOCALES, NO_LOCALE]), help="Language of their pages."
         ),

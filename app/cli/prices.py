@@ -149,7 +149,7 @@ def calculate(  # noqa: PLR0913 - one for each option
         by_link = find_link(desk, session, link).price_multiplier if link else None
         by_plan = plan_store.get_by_name(session, plan).price_multiplier if plan else None
     charge = preview(
-        sample,
+        [sample],
         book=book,
         link_multiplier=_factor(by_link),
         plan_multiplier=_factor(by_plan),

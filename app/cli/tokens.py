@@ -12,18 +12,18 @@ from app.cli.links import find_link
 from app.cli.output import card, iso, local, table
 from app.cli.people import find_user, issuer_option
 from app.cli.session import Desk, validated, with_desk
-from app.cli.token_check import examine
 from app.errors import Invalid
 from app.links import store as link_store
 from app.links.addresses import visitor_url
 from app.links.models import Link
 from app.tokens import commands, store
-from app.tokens.commands import MintSpec
 from app.tokens.issuers import LOCAL
 from app.tokens.models import Token
+from app.turns import visitor_urls
+from app.turns.token_check import Examiner, Verdict
+from app.turns.visitor_urls import UrlSpec
 from app.users import commands as user_commands
 from app.users import store as user_store
-from app.users.commands import UserSpec
 from app.users.models import User
 
 TOKEN_CHARS_MIN = 20
@@ -100,15 +100,16 @@ def mint(  # noqa: PLR0913 - one for each option
         user = _visitor(desk, session, subject, issuer)
         ttl = int(expires_in.total_seconds()) if isinstance(expires_in, timedelta) else None
         values: dict[str, object] = {
-            "user_id": user.id,
-            "link_id": None if any_link else found.id,
             "ttl_s": ttl,
             "is_one_time": one_time,
+            "is_for_any_link": any_link,
             "label": label,
         }
-        made = commands.mint(
+        made = visitor_urls.mint(
             session,
-            validated(MintSpec, values),
+            found,
+            user,
+            validated(UrlSpec, values),
             keys=desk.keys,
             actor=desk.actor,
             now=desk.now,
@@ -116,7 +117,7 @@ def mint(  # noqa: PLR0913 - one for each option
         data = {
             **_described(made.token, user, found),
             "token": made.text,
-            "visitor_url": visitor_url(found.share_url, made.text),
+            "visitor_url": made.url,
         }
     return Report(
         data,
@@ -219,8 +220,14 @@ def check(desk: Desk, token: str, link: str) -> Report:
     """
     with desk.db.read() as session:
         found = find_link(desk, session, link)
-    verdict = examine(desk, found, token)
-    data = {"link": found.name, **verdict.described()}
+    examiner = Examiner(
+        db=desk.db,
+        keys=desk.keys,
+        configured=desk.configured_issuers,
+        allow_private_jwks=desk.settings.identity.allow_private_jwks,
+    )
+    verdict = examiner.examine(found, token, desk.now)
+    data = {"link": found.name, **_judged(verdict)}
     zone = desk.settings.zone
     evidence = verdict.evidence
     shown = {
@@ -235,7 +242,13 @@ def check(desk: Desk, token: str, link: str) -> Report:
     }
     answer = "accepted" if verdict.refusal is None else "refused"
     said = f"{found.name} would say: {answer}."
-    return Report(data, [said, card(shown)], exit_code=0 if verdict.refusal is None else 1)
+    steps = table(
+        ["step", "", "what was found"],
+        [[step.name, step.outcome, step.said] for step in verdict.steps],
+        empty="",
+    )
+    exit_code = 0 if verdict.refusal is None else 1
+    return Report(data, [said, card(shown), "", steps], exit_code=exit_code)
 
 
 @tokens.command("revoke", example="shareauth tokens revoke 17 --reason 'laptop lost'")
@@ -290,10 +303,27 @@ def _visitor(desk: Desk, session: Session, subject: str, issuer: str) -> User:
     except user_store.UserNotFound:
         if issuer != LOCAL:
             raise
-    row = store.get_issuer(session, LOCAL)
-    spec = validated(UserSpec, {"issuer_id": row.id, "subject": subject})
-    uid = desk.keys.uid(LOCAL, subject)
-    return user_commands.create(session, spec, uid=uid, actor=desk.actor, now=desk.now)
+    return visitor_urls.add_local(session, subject, keys=desk.keys, actor=desk.actor, now=desk.now)
+
+
+def _judged(verdict: Verdict) -> dict[str, Any]:
+    evidence, user = verdict.evidence, verdict.user
+    return {
+        "accepted": verdict.refusal is None,
+        "code": verdict.refusal.code if verdict.refusal else "ok",
+        "reason": verdict.reason,
+        "issuer": evidence.issuer.name if evidence else None,
+        "subject": evidence.subject if evidence else None,
+        "uid": evidence.uid if evidence else None,
+        "is_known_user": user is not None and user.id is not None,
+        "issued_at": iso(evidence.issued_at) if evidence else None,
+        "expires_at": iso(evidence.expires_at) if evidence else None,
+        "session_until": iso(verdict.session_until),
+        "steps": [
+            {"step": step.name, "outcome": step.outcome, "said": step.said, "code": step.code}
+            for step in verdict.steps
+        ],
+    }
 
 
 def _owner(session: Session, token: Token) -> User:

@@ -1,6 +1,7 @@
 """``shareauth users``: the people who ask."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,8 +16,9 @@ from app.i18n import LOCALES
 from app.ledger import store as ledger_store
 from app.limits import VisitorLimits
 from app.metering import store as metering_store
+from app.people import erasure, personal_data
+from app.people.plans import Plans
 from app.plans import store as plan_store
-from app.plans.commands import DEFAULT_PLAN
 from app.tokens import store as token_store
 from app.tokens.issuers import LOCAL
 from app.users import commands, store
@@ -90,7 +92,7 @@ def list_(desk: Desk, *, limit: int, after_id: int) -> Report:
     """List users in the order in which they were first seen."""
     with desk.db.read() as session:
         listed = store.list_page(session, after_id=after_id, limit=limit)
-        plan_of = _plans(desk, session)
+        plans = Plans.load(session, desk.configured_issuers)
         rows = []
         for one in listed:
             wallet = ledger_store.find_account(session, one.user.id)
@@ -102,7 +104,7 @@ def list_(desk: Desk, *, limit: int, after_id: int) -> Report:
                     "issuer": one.issuer_name,
                     "name": one.user.name,
                     "status": one.user.status,
-                    "plan": plan_of(one.user),
+                    "plan": plans.of(one.user).name,
                     "balance": amount(wallet.balance if wallet else 0),
                     "created_at": iso(one.user.created_at),
                 }
@@ -199,6 +201,80 @@ def _set_suspended(
     return Report(data, [f"User {user.subject} is {user.status}."])
 
 
+@users.command(
+    "erase", example="shareauth users erase alice --subject alice --reason 'asked for it'"
+)
+@subject_argument
+@click.option(
+    "--subject",
+    "typed",
+    required=True,
+    metavar="TEXT",
+    help="The user's subject once more, as `users show` prints it, to be sure.",
+)
+@click.option("--reason", help="Why, for the audit journal. It stays: write no name into it.")
+@with_desk
+def erase(desk: Desk, subject: str, issuer: str | None, typed: str, reason: str | None) -> Report:
+    """Make a person unknown for good: their name, locale, attributes and subject.
+
+    Their sessions and minted tokens go too, and the user is suspended. Number, uid, wallet and
+    usage stay, so that the books go on adding up. Tokens that their issuer gave them before are
+    refused; with a new one they come back as somebody new. It cannot be undone. What else there is
+    to think of is in docs/operations.md.
+    """
+    with desk.change() as session:
+        user = find_user(session, subject, issuer)
+        erased = erasure.erase(
+            session,
+            user,
+            typed=typed,
+            gate=desk.gate,
+            actor=desk.actor,
+            now=desk.now,
+            reason=reason,
+        )
+    data = {
+        "id": user.id,
+        "uid": user.uid,
+        "subject": user.subject,
+        "sessions": erased.sessions,
+        "tokens": erased.tokens,
+    }
+    said = (
+        f"User {user.id} is erased, with {erased.sessions} sessions and {erased.tokens} tokens. "
+        f"In FastGPT their chats are those of {user.uid}: delete them there."
+    )
+    return Report(data, [said])
+
+
+@users.command("personal-data", example="shareauth users personal-data alice --out alice.json")
+@subject_argument
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to; default: standard output.",
+)
+@with_desk
+def write_personal_data(desk: Desk, subject: str, issuer: str | None, out: Path | None) -> Report:
+    """Write everything the service keeps about one person, as one JSON document.
+
+    Profile, wallet, transactions, answers in numbers, sessions, tokens, questions without a
+    finish, and what operators changed: for whoever asks what is known of them.
+    """
+    with desk.db.read() as session:
+        user = find_user(session, subject, issuer)
+    pieces = personal_data.document(desk.db, user.id, now=desk.now)
+    if out is None:
+        for piece in pieces:
+            click.echo(piece, nl=False)
+        return Report({}, [], is_silent=True)
+    with out.open("w", encoding="utf-8") as file:
+        out.chmod(0o600)
+        file.writelines(pieces)
+    return Report({"place": str(out)}, [f"Written to {out}."])
+
+
 def _stated(session: Session, user: User | None, typed: dict[str, Any]) -> dict[str, object]:
     """The fields of a spec that were typed; limits are changed, not replaced."""
     values = given(
@@ -214,10 +290,11 @@ def _stated(session: Session, user: User | None, typed: dict[str, Any]) -> dict[
 def _described(desk: Desk, session: Session, user: User) -> dict[str, Any]:
     data: dict[str, Any] = {"id": user.id, **commands.describe(user)}
     data["has_own_plan"] = data.pop("plan_id") is not None
-    data["plan"] = _plans(desk, session)(user)
+    data["plan"] = Plans.load(session, desk.configured_issuers).of(user).name
     data["issuer"] = store.issuer_name(session, user.issuer_id)
     data["tokens_valid_after"] = iso(user.tokens_valid_after)
     data["created_at"] = iso(user.created_at)
+    data["erased_at"] = iso(user.erased_at)
     return data
 
 
@@ -239,22 +316,5 @@ def _shown(desk: Desk, user: User, data: dict[str, Any]) -> dict[str, object]:
         "attributes": data["attributes"],
         "tokens valid after": local(user.tokens_valid_after, zone),
         "first seen": local(user.created_at, zone),
+        "erased": local(user.erased_at, zone),
     }
-
-
-def _plans(desk: Desk, session: Session) -> Callable[[User], str]:
-    """Tells the name of a user's plan: their own, else the issuer's, else ``default``."""
-    names = {plan.id: plan.name for plan in plan_store.list_all(session)}
-    configured = {spec.name: spec.default_plan for spec in desk.configured_issuers}
-    by_issuer = {
-        row.id: configured.get(row.name, row.spec.get("default_plan"))
-        for row in token_store.list_issuers(session)
-    }
-
-    def plan_of(user: User) -> str:
-        if user.plan_id is not None:
-            return names[user.plan_id]
-        stated = by_issuer.get(user.issuer_id)
-        return stated if stated and stated in names.values() else DEFAULT_PLAN
-
-    return plan_of

@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 from app.audit import journal
 from app.audit.journal import Actor
 from app.db import Database
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.ledger import reratings, store, writer
 from app.ledger.models import Account, Transaction
 from app.ledger.transactions import COUNTER_ACCOUNT, Entry, Kind, check
 from app.metering import store as metering_store
-from app.money import format_nano
+from app.money import NANO_MAX, format_nano
 from app.pricing import store as pricing_store
 
 _VERB: dict[Kind, str] = {
@@ -223,6 +223,10 @@ def _post(
     if replayed is not None:
         return _funded(wallet, replayed, is_replay=True)
     before = wallet.balance
+    if abs(before + entry.amount) > NANO_MAX:
+        raise Invalid(
+            "the balance would be more than the ledger can hold", code="balance_too_large"
+        )
     posted = writer.post(session, wallet, entry, now=now)
     # Judged last, so that a better reason to refuse is heard first; raising undoes the post.
     if entry.amount < 0 and wallet.balance < 0 and not allow_negative:

@@ -6,7 +6,7 @@ Only the ledger's own tables; whether they fit the usage events is ``statements.
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -77,13 +77,17 @@ class Tally:
 
 
 def verify(
-    session: Session, *, since: datetime | None = None, tally: Tally | None = None
+    session: Session,
+    *,
+    since: datetime | None = None,
+    tally: Tally | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> Iterator[Finding]:
     """Everything wrong with the ledger, wallet by wallet, in memory that does not grow with it.
 
     With ``since`` only what was written from then on is looked at; each chain is then believed up
     to there. Wallets without such transactions are left out, and so are counts over all tables and
-    the ``heads``.
+    the ``heads``. ``on_step`` is called before each wallet; what it raises ends the work.
     """
     tally = tally if tally is not None else Tally()
     heads = hashlib.sha256()
@@ -93,6 +97,7 @@ def verify(
         )
         rest = dict(wallets)
         for wallet_id, records in groups:
+            on_step()
             yield from _verify_wallet(rest.pop(wallet_id), records, tally, since=since)
         if since is None:
             for wallet in rest.values():

@@ -32,6 +32,8 @@ def _plain(name: str) -> str:
 def _speakable(messages: dict[str, dict[Locale, str]]) -> dict[str, dict[Locale, str]]:
     for code, texts in messages.items():
         for text in texts.values():
+            if not text.replace("\n", "").isprintable():
+                raise ValueError(f"{code}: only printable characters and new lines")
             try:
                 i18n.check_message(code, text)
             except Invalid as problem:
@@ -40,7 +42,9 @@ def _speakable(messages: dict[str, dict[Locale, str]]) -> dict[str, dict[Locale,
 
 
 Name = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_plain)]
-ShareUrl = Annotated[str, Field(pattern=r"^https?://[^\s#]+$", max_length=2000)]
+ShareUrl = Annotated[
+    str, Field(pattern=r"^https?://[^\s#]+$", max_length=2000), AfterValidator(_plain)
+]
 Messages = Annotated[dict[str, dict[Locale, str]], AfterValidator(_speakable)]
 Multiplier = Annotated[Decimal, Field(ge=0, le=1000, decimal_places=9)]
 Counting = Literal["auto", "inclusive", "exclusive"]

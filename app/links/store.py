@@ -63,6 +63,53 @@ def list_all(session: Session) -> Sequence[Link]:
     return session.scalars(sa.select(Link).order_by(Link.name)).all()
 
 
+def list_page(
+    session: Session,
+    *,
+    after: str | None = None,
+    limit: int,
+    status: str | None = None,
+    search: str | None = None,
+    ids: Collection[int] | None = None,
+) -> Sequence[Link]:
+    """Links by name, those after the name ``after``.
+
+    ``search`` is a part of the name, of any case; ``ids`` are the only ones that may be among them.
+    """
+    query = sa.select(Link).order_by(Link.name).limit(limit)
+    if after is not None:
+        query = query.where(Link.name > after)
+    if status is not None:
+        query = query.where(Link.status == status)
+    if search is not None:
+        query = query.where(sa.func.lower(Link.name).contains(search.lower(), autoescape=True))
+    if ids is not None:
+        query = query.where(Link.id.in_(ids))
+    return session.scalars(query).all()
+
+
+def names(session: Session, ids: Collection[int]) -> dict[int, str]:
+    """What the links of these ids are called."""
+    rows = session.execute(sa.select(Link.id, Link.name).where(Link.id.in_(ids)))
+    return {row.id: row.name for row in rows}
+
+
+def list_live_keys_of(
+    session: Session, link_ids: Collection[int], now: datetime
+) -> dict[int, list[LinkKey]]:
+    """The keys that work now, newest first, of several links."""
+    found: dict[int, list[LinkKey]] = {link_id: [] for link_id in link_ids}
+    rows = session.scalars(
+        sa.select(LinkKey)
+        .where(LinkKey.link_id.in_(link_ids))
+        .where(sa.or_(LinkKey.expires_at.is_(None), LinkKey.expires_at > now))
+        .order_by(LinkKey.id.desc())
+    )
+    for key in rows:
+        found[key.link_id].append(key)
+    return found
+
+
 def list_live_keys(session: Session, link_id: int, now: datetime) -> Sequence[LinkKey]:
     """The keys that work now, newest first."""
     return session.scalars(

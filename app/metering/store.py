@@ -224,6 +224,16 @@ def questions_since(session: Session, first: date) -> int:
     return _sums(session, UsageDay.day >= first).questions
 
 
+def questions_by_link(session: Session, link_ids: Collection[int], first: date) -> dict[int, int]:
+    """Answers booked on each link since that day; links without any are not in it."""
+    rows = session.execute(
+        sa.select(UsageDay.link_id, sa.func.sum(UsageDay.questions))
+        .where(UsageDay.link_id.in_(link_ids), UsageDay.day >= first)
+        .group_by(UsageDay.link_id)
+    )
+    return {link_id: int(questions) for link_id, questions in rows}
+
+
 def link_points(session: Session, link_id: int) -> int:
     """All nano-points ever used on a link."""
     return _sums(session, UsageDay.link_id == link_id).points
@@ -288,14 +298,23 @@ def get_quarantined(session: Session, reference: str) -> QuarantinedFinish:
 
 
 def list_quarantined(
-    session: Session, *, limit: int, with_resolved: bool = False
+    session: Session,
+    *,
+    limit: int,
+    with_resolved: bool = False,
+    before_id: int | None = None,
 ) -> Sequence[QuarantinedFinish]:
-    """Kept finishes, newest first, without their bodies' bytes being loaded."""
+    """Kept finishes, newest first, without their bodies' bytes being loaded.
+
+    ``before_id`` is the last one of the page before.
+    """
     statement = sa.select(QuarantinedFinish).options(
         orm.defer(QuarantinedFinish.sealed_body, raiseload=True)
     )
     if not with_resolved:
         statement = statement.where(QuarantinedFinish.resolved_at.is_(None))
+    if before_id is not None:
+        statement = statement.where(QuarantinedFinish.id < before_id)
     return session.scalars(statement.order_by(QuarantinedFinish.id.desc()).limit(limit)).all()
 
 

@@ -1,11 +1,12 @@
 """API tokens: what programs sign in with. A token never has more rights than its owner has now."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from app.audit import journal
@@ -13,6 +14,7 @@ from app.audit.journal import Actor
 from app.errors import Invalid
 from app.keys import Keys
 from app.operators import store
+from app.operators.commands import LinkIds
 from app.operators.models import ApiToken, Operator
 from app.operators.roles import PERMISSIONS, permissions_of
 
@@ -30,16 +32,39 @@ def _known(scopes: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(scopes)))
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("outside of what a calendar has") from None
+
+
+Scopes = Annotated[
+    tuple[str, ...],
+    Field(min_length=1, max_length=2 * len(PERMISSIONS)),
+    AfterValidator(_known),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": list(PERMISSIONS)},
+            "minItems": 1,
+            "maxItems": 2 * len(PERMISSIONS),
+        }
+    ),
+]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class ApiTokenSpec(BaseModel):
     """A new token."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1, max_length=120)]
-    scopes: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_known)]
+    scopes: Scopes
     """Permissions, such as ``wallets:read``."""
-    link_ids: Annotated[tuple[int, ...], Field(min_length=1)] | None = None
-    expires_at: datetime | None = None
+    link_ids: LinkIds | None = None
+    expires_at: Moment | None = None
     """None: it does not expire."""
 
 
@@ -64,13 +89,23 @@ def create(
     keys: Keys,
     actor: Actor,
     now: datetime,
+    within: Rights | None = None,
 ) -> CreatedToken:
     """A token of this operator.
 
+    ``within`` is what whoever asks may do, when that is a program: no token makes a stronger one.
+
     Raises:
-        Invalid: the owner has not all of these scopes (``scope_not_held``) or it has expired.
+        Invalid: the owner has not all of these scopes (``scope_not_held``), is kept to other links
+            (``links_not_held``), or the token would have expired.
     """
-    missing = set(spec.scopes) - permissions_of(owner.role, link_ids=owner.link_ids)
+    may = within or Rights(
+        permissions_of(owner.role, link_ids=owner.link_ids),
+        None if owner.link_ids is None else frozenset(owner.link_ids),
+    )
+    missing = set(spec.scopes) - may.permissions
+    if may.link_ids is not None and not set(spec.link_ids or may.link_ids) <= may.link_ids:
+        raise Invalid(f"{owner.name} may not see all of these links", code="links_not_held")
     if missing:
         raise Invalid(
             f"{owner.name} may not do this either: {', '.join(sorted(missing))}",
@@ -85,7 +120,7 @@ def create(
         name=spec.name,
         operator_id=owner.id,
         scopes=list(spec.scopes),
-        link_ids=None if spec.link_ids is None else list(spec.link_ids),
+        link_ids=_narrower(_listed(within.link_ids if within else None), _listed(spec.link_ids)),
         created_at=now,
         expires_at=spec.expires_at,
     )
@@ -153,6 +188,10 @@ def described(token: ApiToken) -> dict[str, Any]:
         "expires_at": None if token.expires_at is None else token.expires_at.isoformat(),
         "revoked_at": None if token.revoked_at is None else token.revoked_at.isoformat(),
     }
+
+
+def _listed(link_ids: Iterable[int] | None) -> list[int] | None:
+    return None if link_ids is None else sorted(link_ids)
 
 
 def _narrower(owner: list[int] | None, token: list[int] | None) -> list[int] | None:

@@ -6,19 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from sqlalchemy.orm import Session
 
 from app.audit import journal
 from app.audit.journal import Actor
 from app.config import Locale
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Forbidden, Invalid
 from app.keys import Keys
 from app.operators import passwords, second_factor, store
-from app.operators.models import Operator, described
-from app.operators.roles import ROLES
-
-NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
+from app.operators.models import NAME, Operator, described
+from app.operators.roles import Role
 
 
 def _name(text: str) -> str:
@@ -28,16 +26,11 @@ def _name(text: str) -> str:
     return name
 
 
-def _role(text: str) -> str:
-    if text not in ROLES:
-        raise ValueError(f"one of {', '.join(ROLES)}")
-    return text
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Role = Annotated[str, AfterValidator(_role)]
+NAME_SCHEMA = {"type": "string", "maxLength": 80, "pattern": "^[A-Za-z0-9][A-Za-z0-9._@+-]*$"}
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema(NAME_SCHEMA)]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", max_length=254)]
-LinkIds = Annotated[tuple[int, ...], Field(min_length=1)]
+LinkId = Annotated[int, Field(ge=1, lt=2**63)]
+LinkIds = Annotated[tuple[LinkId, ...], Field(min_length=1, max_length=1000)]
 
 
 class OperatorSpec(BaseModel):
@@ -202,7 +195,9 @@ def change_password(
     _record(session, "change_password", operator, actor=actor, now=now, before=before)
 
 
-def begin_second_factor(operator: Operator, *, keys: Keys) -> str:
+def begin_second_factor(
+    session: Session, operator: Operator, *, keys: Keys, actor: Actor, now: datetime
+) -> str:
     """A new TOTP secret that counts once a code of it was confirmed.
 
     Raises:
@@ -213,6 +208,8 @@ def begin_second_factor(operator: Operator, *, keys: Keys) -> str:
     secret = second_factor.new_secret()
     operator.sealed_totp_secret = keys.seal(secret.encode())
     operator.totp_last_step = None
+    session.flush()
+    _record(session, "second_factor_begun", operator, actor=actor, now=now)
     return secret
 
 
@@ -273,11 +270,15 @@ def admit_oidc(
     """The operator a provider speaks of, made at the first sign-in; the provider's role wins.
 
     Raises:
-        Conflict: the name is taken by somebody else (``operator_exists``).
+        Conflict: the name is taken by somebody else (``operator_exists``), or the last owner would
+            be one no more (``last_owner``).
+        Forbidden: they were disabled here (``operator_disabled``).
     """
     operator = store.find_by_oidc(session, identity.issuer, identity.subject)
     if operator is None:
         return _created_by_oidc(session, identity, actor=actor, now=now)
+    if operator.status != "active":
+        raise Forbidden(f"{operator.name} is disabled", code="operator_disabled")
     before = described(operator)
     if operator.role != identity.role:
         _keep_an_owner(session, operator)
@@ -297,13 +298,15 @@ def end_sessions(
     session_ids: Sequence[int],
     actor: Actor,
     now: datetime,
+    verb: str = "end_sessions",
 ) -> None:
+    """End some of their sessions; ``verb`` is ``sign_out`` when they leave by themselves."""
     for session_id in session_ids:
         store.delete_session(session, session_id)
     journal.record(
         session,
         actor=actor,
-        action="operators.end_sessions",
+        action=f"operators.{verb}",
         subject=("operator", operator.id),
         now=now,
         change=({"sessions": list(session_ids)}, None),

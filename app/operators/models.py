@@ -1,5 +1,6 @@
 """Who may work in the admin: operators, their sessions, API tokens, and failed sign-ins."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -7,6 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db import Base, Json, RowId, UtcDateTime
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
+"""What an operator's name looks like."""
 
 
 class Operator(Base):
@@ -94,9 +98,12 @@ class LoginFailure(Base):
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    """What was guessed at: ``password`` or ``code``."""
     name_digest: Mapped[str] = mapped_column(sa.String(64))
     """Of what was typed as the name, which may have been a password."""
     address: Mapped[str] = mapped_column(sa.String(64))
+    """An IPv4 address or an IPv6 network."""
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 

@@ -1,6 +1,7 @@
 """What each role may do. A view names one permission; nothing is allowed that is not named here."""
 
 from collections.abc import Iterable
+from typing import Literal
 
 PERMISSIONS: dict[str, str] = {
     "usage:read": "See usage, reports and single answers.",
@@ -40,10 +41,12 @@ PERMISSIONS: dict[str, str] = {
 SELF = "self"
 """What every signed-in operator may do with their own account."""
 
+Role = Literal["owner", "operator", "finance", "support", "viewer"]
+
 _READS = frozenset(name for name in PERMISSIONS if name.endswith(":read"))
 _PRIVATE = frozenset({"audit:read", "operators:read", "settings:read"})
 
-ROLES: dict[str, frozenset[str]] = {
+ROLES: dict[Role, frozenset[str]] = {
     "owner": frozenset(PERMISSIONS),
     "operator": frozenset(PERMISSIONS) - {"operators:write"},
     "finance": (_READS - {"operators:read", "settings:read"})
@@ -83,5 +86,5 @@ def permissions_of(role: str, *, link_ids: Iterable[int] | None) -> frozenset[st
 
     A role that is not known, because a newer version gave it, may do nothing.
     """
-    held = ROLES.get(role, frozenset())
+    held = next((held for name, held in ROLES.items() if name == role), frozenset())
     return held if link_ids is None else held & LINK_SCOPED

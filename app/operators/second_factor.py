@@ -1,6 +1,7 @@
 """TOTP (RFC 6238) and recovery codes, as authenticator apps know them."""
 
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -31,12 +32,12 @@ def step_of(code: str, secret: str, *, now: datetime, after_step: int | None) ->
 
     ``after_step`` is the step of the last code that was taken.
     """
-    typed = "".join(code.split())
+    typed = _plain(code).encode("utf-8", "replace")
     totp = pyotp.TOTP(secret)
     current = int(now.timestamp()) // STEP_S
     for step in range(current - SLACK_STEPS, current + SLACK_STEPS + 1):
         is_fresh = after_step is None or step > after_step
-        if is_fresh and secrets.compare_digest(totp.at(step * STEP_S), typed):
+        if is_fresh and secrets.compare_digest(totp.at(step * STEP_S).encode(), typed):
             return step
     return None
 
@@ -54,7 +55,7 @@ def new_recovery_codes() -> list[str]:
 
 def recovery_digest(code: str, keys: Keys) -> str:
     """What is kept of a recovery code; blanks, dashes and case do not matter."""
-    plain = "".join(letter for letter in code.upper() if letter.isalnum())
+    plain = "".join(letter for letter in _plain(code).upper() if letter.isalnum())
     return keys.token_digest(f"recovery {plain}")
 
 
@@ -64,3 +65,8 @@ def without_recovery_code(code: str, digests: Sequence[str], keys: Keys) -> list
     if digest not in digests:
         return None
     return [one for one in digests if one != digest]
+
+
+def _plain(code: str) -> str:
+    """Without blanks, and with the digits that a Chinese keyboard makes wide as usual ones."""
+    return "".join(unicodedata.normalize("NFKC", code).split())

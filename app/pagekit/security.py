@@ -34,6 +34,10 @@ class SessionCookies(SecureCookieSessionInterface):
     def __init__(self, trusted_proxies: Networks) -> None:
         self._trusted_proxies = trusted_proxies
 
+    def get_cookie_path(self, app: Flask) -> str:
+        """Below the prefix that a proxy has put the service at, if any."""
+        return request.script_root + super().get_cookie_path(app)
+
     def get_cookie_secure(self, app: Flask) -> bool:
         del app
         return web.is_https(self._trusted_proxies)

@@ -6,7 +6,15 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
 
 from app.money import EXACT
 
@@ -29,11 +37,19 @@ def plain(value: Decimal) -> str:
     return "0" if text == "-0" else text
 
 
+_AS_JSON: JsonSchemaValue = {
+    "anyOf": [
+        {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,9})?$"},
+        {"type": "integer", "minimum": 0, "maximum": 10**6},
+    ]
+}
+
 Price = Annotated[
     Decimal,
     BeforeValidator(_no_float),
     Field(ge=0, le=10**6, decimal_places=9),
     AfterValidator(_shortest),
+    WithJsonSchema(_AS_JSON, mode="validation"),
 ]
 
 
@@ -42,7 +58,7 @@ class ModelPrice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pattern: str = Field(min_length=1, max_length=200)
+    pattern: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")
     """A glob over the display name FastGPT sends: ``*``, ``?``, ``[…]``; case does not matter."""
     applies: Literal["always", "zero_points"] = "always"
     """``zero_points``: only where FastGPT charged no points, as with a team's own key."""

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app import revision
 from app.audit import journal
 from app.audit.journal import Actor
 from app.errors import Conflict, Invalid
+from app.moments import Moment
 from app.pricing import store
 from app.pricing.book import PriceBook
 from app.pricing.models import PriceVersion
@@ -20,15 +21,15 @@ class PriceSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     book: PriceBook
-    effective_at: AwareDatetime | None = None
+    effective_at: Moment | None = None
     """None: at once."""
-    note: str | None = Field(default=None, max_length=1000)
+    note: str | None = Field(default=None, max_length=1000, pattern=r"^[^\x00]*$")
 
 
-def publish(
-    session: Session, spec: PriceSpec, *, currency: str, actor: Actor, now: datetime
-) -> PriceVersion:
-    """The new version. Only the very first one may take effect in the past.
+def check(
+    session: Session, spec: PriceSpec, *, currency: str, now: datetime
+) -> PriceVersion | None:
+    """The version that these prices would take over from, if they may be published.
 
     ``currency`` is the one the wallets are kept in.
 
@@ -49,11 +50,24 @@ def publish(
             code="too_late",
         )
     before = store.find_in_force(session, effective_at)
-    digest = spec.book.digest()
-    if before is not None and before.digest == digest:
+    if before is not None and before.digest == spec.book.digest():
         raise Conflict(
             f"version {before.id} with the same prices is in force then", code="prices_unchanged"
         )
+    return before
+
+
+def publish(
+    session: Session, spec: PriceSpec, *, currency: str, actor: Actor, now: datetime
+) -> PriceVersion:
+    """The new version. Only the very first one may take effect in the past.
+
+    Raises:
+        Invalid, Conflict: as ``check``.
+    """
+    before = check(session, spec, currency=currency, now=now)
+    digest = spec.book.digest()
+    effective_at = spec.effective_at or now
     version = PriceVersion(
         effective_at=effective_at,
         document=spec.book.document(),

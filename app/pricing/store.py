@@ -58,7 +58,7 @@ def get(session: Session, version_id: int) -> PriceVersion:
     Raises:
         PriceVersionNotFound: there is none.
     """
-    version = session.get(PriceVersion, version_id)
+    version = session.get(PriceVersion, version_id) if version_id < 2**63 else None
     if version is None:
         raise PriceVersionNotFound(
             f"there is no price version {version_id}; `shareauth prices list` shows them"
@@ -76,6 +76,27 @@ def list_all(session: Session) -> Sequence[PriceVersion]:
     return session.scalars(
         sa.select(PriceVersion).order_by(PriceVersion.effective_at.desc(), PriceVersion.id.desc())
     ).all()
+
+
+def list_page(
+    session: Session, *, limit: int, after: tuple[datetime, int] | None = None
+) -> Sequence[PriceVersion]:
+    """In the same order, those behind the one of that ``effective_at`` and id."""
+    newest_first = (PriceVersion.effective_at.desc(), PriceVersion.id.desc())
+    statement = sa.select(PriceVersion).order_by(*newest_first).limit(limit)
+    if after is not None:
+        at, version_id = after
+        statement = statement.where(
+            (PriceVersion.effective_at < at)
+            | ((PriceVersion.effective_at == at) & (PriceVersion.id < version_id))
+        )
+    return session.scalars(statement).all()
+
+
+def find_before(session: Session, version: PriceVersion) -> PriceVersion | None:
+    """The version that this one takes over from."""
+    found = list_page(session, limit=1, after=(version.effective_at, version.id))
+    return found[0] if found else None
 
 
 def has_any(session: Session) -> bool:

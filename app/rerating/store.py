@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from app.ledger.models import Account, Transaction
-from app.metering.models import UsageEvent, UsageLine
+from app.metering.models import UsageDay, UsageEvent, UsageLine
 from app.metering.rows import LineRow
 from app.metering.store import lines_of
 from app.rerating.priced import Event
@@ -105,6 +106,56 @@ def iter_month(session: Session, month: Month) -> Iterator[Sequence[Event]]:
     while page := _list_events(session, month, UsageEvent.id > last):
         yield page
         last = page[-1].id
+
+
+def first_event_from(session: Session, since: datetime) -> int:
+    """About the id of the first event received from then on: ids follow arrival, but for spools.
+
+    Halves the ids by their primary key: there is no index of arrival over all users.
+    """
+    low, high = 1, last_event(session) + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = session.execute(
+            sa.select(UsageEvent.id, UsageEvent.received_at)
+            .where(UsageEvent.id >= middle)
+            .order_by(UsageEvent.id)
+            .limit(1)
+        ).first()
+        if found is None or found[1] >= since:
+            high = middle
+        else:
+            low = found[0] + 1
+    return low
+
+
+def load_sampled(
+    session: Session, ids: Collection[int], since: datetime, until: datetime
+) -> Sequence[Event]:
+    """Those of these events that were received in the period, by id."""
+    statement = (
+        sa.select(*_EVENT)
+        .where(
+            UsageEvent.id.in_(sorted(ids)),
+            UsageEvent.received_at >= since,
+            UsageEvent.received_at < until,
+        )
+        .order_by(UsageEvent.id)
+    )
+    return [Event(*row) for row in session.execute(statement)]
+
+
+def count_answers(session: Session, selection: Selection, zone: ZoneInfo) -> int:
+    """How many answers a selection has at most, by the daily sums: whole days count."""
+    statement = sa.select(sa.func.coalesce(sa.func.sum(UsageDay.questions), 0)).where(
+        UsageDay.day >= selection.since.astimezone(zone).date(),
+        UsageDay.day <= selection.until.astimezone(zone).date(),
+    )
+    if selection.link_id is not None:
+        statement = statement.where(UsageDay.link_id == selection.link_id)
+    if selection.user_id is not None:
+        statement = statement.where(UsageDay.user_id == selection.user_id)
+    return int(session.scalar(statement) or 0)
 
 
 def load_lines(session: Session, received: Mapping[int, datetime]) -> dict[int, list[LineRow]]:

@@ -50,9 +50,12 @@ class Aside:
         segments.write_whole(path, [found])
         return True
 
-    def list_rejected(self) -> list[Rejected]:
-        """The oldest rejection first."""
-        found = [_read(path) for path in self._rejected.glob(f"*{_REJECTED_SUFFIX}")]
+    def list_rejected(self, limit: int | None = None) -> list[Rejected]:
+        """The oldest rejection first; of many, so many of those that came first."""
+        paths = list(self._rejected.glob(f"*{_REJECTED_SUFFIX}"))
+        if limit is not None and len(paths) > limit:
+            paths = sorted(paths, key=lambda path: (path.stat().st_mtime, path.name))[:limit]
+        found = [_read(path) for path in paths]
         return sorted(found, key=lambda one: (one.rejected_at, one.path.name))
 
     def count_rejected(self) -> int:

@@ -137,8 +137,8 @@ class Spool:
         ]
         return sorted(entries, key=lambda entry: entry.frame.received_at)
 
-    def rejected(self) -> list[Rejected]:
-        return self._aside.list_rejected()
+    def rejected(self, limit: int | None = None) -> list[Rejected]:
+        return self._aside.list_rejected(limit)
 
     def damaged(self) -> list[Path]:
         return self._aside.list_damaged()

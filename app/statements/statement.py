@@ -123,12 +123,13 @@ def load_statement(
             balance=wallet.balance,
             version=wallet.version,
             currency=wallet.currency,
-            entries=_entries(session, page),
+            entries=entries_of(session, page),
             next_before=page[-1].sequence if len(rows) > limit else None,
         )
 
 
-def _entries(session: Session, page: Sequence[Transaction]) -> list[StatementEntry]:
+def entries_of(session: Session, page: Sequence[Transaction]) -> list[StatementEntry]:
+    """These transactions with what was used, in the order they come."""
     usages = _usages(session, [row.event_id for row in page if row.event_id is not None])
     reversals = store.load_reversals(session, [row.id for row in page])
     return [

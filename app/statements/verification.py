@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -79,23 +79,30 @@ class Verification:
 
 @dataclass(slots=True)
 class _Seen:
+    step: Callable[[], None]
     events: int = 0
     points: int = 0
     charge: int = 0
 
 
 def verify(
-    db: Database, *, zone: ZoneInfo, since: datetime | None = None, findings_max: int = 1000
+    db: Database,
+    *,
+    zone: ZoneInfo,
+    since: datetime | None = None,
+    findings_max: int = 1000,
+    on_step: Callable[[], None] = lambda: None,
 ) -> Verification:
     """Re-derive everything in one snapshot, in memory that does not grow with the books.
 
     ``zone`` is the operator's: daily rollups begin by its clock. With ``since`` only what was
-    written from then on is looked at; rollups and ``heads`` are not.
+    written from then on is looked at; rollups and ``heads`` are not. ``on_step`` is called before
+    each wallet and each answer; what it raises ends the work.
     """
-    tally, seen = Tally(), _Seen()
+    tally, seen = Tally(), _Seen(on_step)
     with db.read() as session:
         found = itertools.chain(
-            ledger_verify.verify(session, since=since, tally=tally),
+            ledger_verify.verify(session, since=since, tally=tally, on_step=on_step),
             _verify_events(session, seen, Shelf.load(session), zone=zone, since=since),
             _verify_charges(session, since=since, limit=findings_max),
             _verify_reratings(session, since=since),
@@ -125,6 +132,7 @@ def _verify_events(
             store.iter_events(session) if since is None else store.iter_events_since(session, since)
         )
         for event in found:
+            seen.step()
             seen.events += 1
             seen.points += event.points
             seen.charge += event.charge

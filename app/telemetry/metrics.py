@@ -51,6 +51,12 @@ SIGHTINGS_DROPPED = Counter(
     "failed (it did not take them).",
     ["reason"],
 )
+SIGN_INS = Counter(
+    "shareauth_sign_ins_total",
+    "Operators who tried to sign in, by how (password, code, oidc, token: one that is unknown, "
+    "expired or revoked) and by what became of it: ok, failed or throttled.",
+    ["method", "outcome"],
+)
 JOB_RUNS = Counter(
     "shareauth_job_runs_total",
     "Runs of periodic and background jobs, by job and outcome.",
@@ -113,6 +119,7 @@ ALERT_DELIVERIES_WAITING = Gauge(
 
 METRICS = (
     HOOK_REQUESTS,
+    SIGN_INS,
     HOOK_SECONDS,
     FINISHES,
     FINISH_WARNINGS,

@@ -12,7 +12,7 @@ from app.audit import journal
 from app.audit.journal import Actor
 from app.keys import Keys, new_token
 from app.tokens import store, verify
-from app.tokens.models import Token
+from app.tokens.models import Token, VisitorSession
 from app.tokens.shapes import shape, signed_part
 
 YEARS_TEN_S = 10 * 366 * 86400
@@ -30,7 +30,7 @@ class MintSpec(BaseModel):
     """Seconds until it expires; None: never."""
     is_one_time: bool = False
     """It opens one session, and no other when that has ended."""
-    label: Annotated[str, Field(max_length=120)] | None = None
+    label: Annotated[str, Field(max_length=120, pattern=r"^[^\x00]*$")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def mint(session: Session, spec: MintSpec, *, keys: Keys, actor: Actor, now: dat
         action="tokens.mint",
         subject=("token", token.id),
         now=now,
-        change=(None, describe(token)),
+        change=(None, _journaled(token)),
     )
     return Minted(token, text)
 
@@ -73,7 +73,7 @@ def revoke(
     session: Session, token: Token, *, actor: Actor, now: datetime, reason: str | None = None
 ) -> Token:
     """Take a minted token back and end its sessions. What was asked with it is still billed."""
-    before = describe(token)
+    before = _journaled(token)
     token.revoked_at = token.revoked_at or now
     session.flush()
     store.end_sessions(session, token.digest, now)
@@ -83,11 +83,40 @@ def revoke(
         action="tokens.revoke",
         subject=("token", token.id),
         now=now,
-        change=(before, describe(token)),
+        change=(before, _journaled(token)),
         reason=reason,
     )
     revision.bump(session)
     return token
+
+
+def end_session(
+    session: Session,
+    opened: VisitorSession,
+    *,
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+) -> None:
+    """End one session; ended before, it stays as it was.
+
+    It carries nobody past the expiry of their token any more. A token that is still valid goes on
+    until then, unless it is revoked.
+    """
+    if opened.ended_at is not None:
+        return
+    opened.ended_at = now
+    session.flush()
+    journal.record(
+        session,
+        actor=actor,
+        action="sessions.end",
+        subject=("user", opened.user_id),
+        now=now,
+        change=(None, {"session": opened.id, "link_id": opened.link_id}),
+        reason=reason,
+    )
+    revision.bump(session)
 
 
 def revoke_text(
@@ -127,6 +156,11 @@ def revoke_text(
         )
         revision.bump(session)
     return "foreign"
+
+
+def _journaled(token: Token) -> dict[str, Any]:
+    """As described, but for its label: it may name somebody, and journal rows are for ever."""
+    return {name: value for name, value in describe(token).items() if name != "label"}
 
 
 def describe(token: Token) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What an operator may do to issuers, and how built-in and configured ones get their rows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,9 @@ DISABLED = "disabled"
 BUILTIN_ORIGIN = "builtin"
 CONFIG_ORIGIN = "config"
 DATABASE_ORIGIN = "database"
+
+KEY_SOURCES = frozenset({"secrets", "public_keys", "jwks_url"})
+"""Where the keys of an issuer come from: one of these."""
 
 
 def create_issuer(
@@ -56,8 +59,7 @@ def replace_issuer(
             (``issuer_fixed``).
         Conflict: what ``iss`` says is taken (``issuer_exists``).
     """
-    if issuer.origin != DATABASE_ORIGIN:
-        raise Invalid(f"{issuer.name!r} comes from {issuer.origin}", code="issuer_fixed")
+    check_changeable(issuer)
     if (spec.name, spec.kind) != (issuer.name, issuer.kind):
         raise Invalid(
             "an issuer keeps its name and kind: its users' uids are made of them",
@@ -71,6 +73,32 @@ def replace_issuer(
     session.flush()
     _record(session, "update", issuer, actor=actor, now=now, before=before)
     return issuer
+
+
+def changed_spec(old: IssuerSpec, stated: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of ``old`` with those that are stated put in their place; name and kind stay.
+
+    New keys take the place of keys of every kind; of the claims only the stated ones change.
+    """
+    kept = old.model_dump() | {"secrets": old.secrets}
+    dropped = KEY_SOURCES if stated.keys() & KEY_SOURCES else frozenset()
+    values = {name: value for name, value in kept.items() if name not in dropped}
+    claims = {**kept["claims"], **(stated.get("claims") or {})}
+    return {**values, **stated, "claims": claims, "name": old.name, "kind": old.kind}
+
+
+def check_changeable(issuer: Issuer) -> None:
+    """Refuse an issuer whose spec is not kept in the database.
+
+    Raises:
+        Invalid: it is built in, or stands in the settings (``issuer_fixed``).
+    """
+    place = {BUILTIN_ORIGIN: "is built in", CONFIG_ORIGIN: "is kept in the settings' [[issuers]]"}
+    if issuer.origin in place:
+        raise Invalid(
+            f"issuer {issuer.name!r} {place[issuer.origin]}: it cannot be changed here",
+            code="issuer_fixed",
+        )
 
 
 def set_issuer_enabled(

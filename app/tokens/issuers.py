@@ -111,7 +111,7 @@ class IssuerSpec(_Model):
     """What ``typ`` may say, where a token says it: a logout token is not an identity."""
     leeway_s: int = Field(default=60, ge=0, le=600)
     """How far the issuer's clock may differ from ours."""
-    max_lifetime_s: int | None = Field(default=86400, ge=1)
+    max_lifetime_s: int | None = Field(default=86400, ge=1, le=10 * 366 * 86400)
     """``exp`` at most so long after ``iat``, or after now where the token has no ``iat``."""
     require_exp: bool = True
     token_chars_max: int = Field(default=8192, ge=64, le=65536)

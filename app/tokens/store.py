@@ -1,6 +1,6 @@
 """Every SQL statement on issuers, minted tokens, revocations and sessions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -21,6 +21,12 @@ class TokenNotFound(NotFound):
     """No minted token has this id."""
 
     code = "token_not_found"
+
+
+class SessionNotFound(NotFound):
+    """The visitor has no such session."""
+
+    code = "session_not_found"
 
 
 def list_issuers(session: Session) -> Sequence[Issuer]:
@@ -77,15 +83,21 @@ def list_tokens(
     *,
     user_id: int | None = None,
     link_id: int | None = None,
+    link_ids: Collection[int] | None = None,
     before_id: int | None = None,
     limit: int = 100,
 ) -> Sequence[Token]:
-    """Minted tokens, newest first; ``before_id`` is the id the page before ended with."""
+    """Minted tokens, newest first; ``before_id`` is the id the page before ended with.
+
+    ``link_ids``: only those that are bound to one of these.
+    """
     query = sa.select(Token).order_by(Token.id.desc()).limit(limit)
     if user_id is not None:
         query = query.where(Token.user_id == user_id)
     if link_id is not None:
         query = query.where(Token.link_id == link_id)
+    if link_ids is not None:
+        query = query.where(Token.link_id.in_(link_ids))
     if before_id is not None:
         query = query.where(Token.id < before_id)
     return session.scalars(query).all()
@@ -135,6 +147,39 @@ def end_sessions(session: Session, token_digest: str, now: datetime) -> None:
         .where(VisitorSession.token_digest == token_digest, VisitorSession.ended_at.is_(None))
         .values(ended_at=now)
     )
+
+
+def list_user_sessions(
+    session: Session, user_id: int, *, before_id: int | None = None, limit: int = 100
+) -> Sequence[VisitorSession]:
+    """A user's sessions that are kept, also ended ones, newest first."""
+    query = sa.select(VisitorSession).where(VisitorSession.user_id == user_id)
+    if before_id is not None:
+        query = query.where(VisitorSession.id < before_id)
+    return session.scalars(query.order_by(VisitorSession.id.desc()).limit(limit)).all()
+
+
+def get_user_session(session: Session, user_id: int, session_id: int) -> VisitorSession:
+    """The user's session of that id.
+
+    Raises:
+        SessionNotFound: they have none.
+    """
+    found = session.scalar(
+        sa.select(VisitorSession).where(
+            VisitorSession.id == session_id, VisitorSession.user_id == user_id
+        )
+    )
+    if found is None:
+        raise SessionNotFound(f"user {user_id} has no session {session_id}")
+    return found
+
+
+def delete_of_user(session: Session, user_id: int) -> tuple[int, int]:
+    """Delete a user's sessions and minted tokens; how many there were of each."""
+    ended = session.execute(sa.delete(VisitorSession).where(VisitorSession.user_id == user_id))
+    taken = session.execute(sa.delete(Token).where(Token.user_id == user_id))
+    return int(getattr(ended, "rowcount", 0)), int(getattr(taken, "rowcount", 0))
 
 
 def prune_sessions(session: Session, *, expired_before: datetime) -> int:

@@ -107,19 +107,47 @@ def check_facts(evidence: Evidence, user: UserContext, link: LinkContext, now: d
         TokenRejected, TokenWrongLink, TokenRevoked: in this order.
     """
     check_issuer(evidence.issuer, link)
-    if evidence.jwt_spec is not None:
-        verify.check_times(
-            evidence.jwt_spec,
-            issued_at=evidence.issued_at,
-            not_before=evidence.not_before,
-            expires_at=evidence.expires_at,
-            now=now,
-        )
+    check_times(evidence, now)
+    check_binding(evidence, link)
+    check_revocation(evidence, user)
+
+
+def check_times(evidence: Evidence, now: datetime) -> None:
+    """Refuse a signed token that is not valid yet, or lives longer than its issuer may say.
+
+    Raises:
+        TokenRejected: says which.
+    """
+    if evidence.jwt_spec is None:
+        return
+    verify.check_times(
+        evidence.jwt_spec,
+        issued_at=evidence.issued_at,
+        not_before=evidence.not_before,
+        expires_at=evidence.expires_at,
+        now=now,
+    )
+
+
+def check_binding(evidence: Evidence, link: LinkContext) -> None:
+    """Refuse a token that was made for other links.
+
+    Raises:
+        TokenWrongLink: it was.
+    """
     named = {link.name, share_id(link.share_url)}
     if evidence.links is not None and not evidence.links & named:
         raise TokenWrongLink("the token is bound to another link")
     if evidence.link_id not in (None, link.id):
         raise TokenWrongLink("the token is bound to another link")
+
+
+def check_revocation(evidence: Evidence, user: UserContext) -> None:
+    """Refuse a token that was taken back, alone or with all others of its user.
+
+    Raises:
+        TokenRevoked: it was.
+    """
     if evidence.is_revoked or _is_older_than_revocation(evidence, user):
         raise TokenRevoked("the token has been revoked")
 

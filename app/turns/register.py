@@ -51,9 +51,28 @@ class Register:
             return known
         with self._db.read() as session:
             row = user_store.find(session, *place)
+            erased = None if row else user_store.find_erased(session, evidence.uid)
+        if erased is not None:
+            return self._after_erasure(erased, evidence, call)
         if row is not None and call.purpose != "bill" and not evidence.has_expired(call.now):
             row = self._with_new_claims(row, evidence)
         return self._keep(row, evidence, call)
+
+    def _after_erasure(self, erased: User, evidence: Evidence, call: Call) -> KnownUser:
+        """Whom somebody means whose row was erased.
+
+        A token from before still means that row, which lets nobody in and is billed for what was
+        asked. Whoever comes anew is somebody new, with another uid from their first call on.
+        """
+        if evidence.is_self_proving:
+            return self.introduce(evidence, call)
+        is_new = evidence.issued_at is not None and evidence.issued_at >= (
+            erased.erased_at or call.now
+        )
+        if is_new:
+            return self._keep(None, evidence, call)
+        # Not kept: what is remembered goes by the subject, and is not of this token alone.
+        return self._known(erased, evidence, call)
 
     def recall(self, evidence: Evidence) -> int | None:
         """The id of the user's row, from memory alone; None if it is not there."""
@@ -155,16 +174,20 @@ class Register:
         return kept or row
 
     def _keep(self, row: User | None, evidence: Evidence, call: Call) -> KnownUser:
-        known = known_user(
+        known = self._known(row, evidence, call)
+        place = (evidence.user_issuer.id, evidence.subject)
+        self._shelf(evidence).put(place, known, epoch=call.epoch)
+        return known
+
+    @staticmethod
+    def _known(row: User | None, evidence: Evidence, call: Call) -> KnownUser:
+        return known_user(
             row,
             issuer=evidence.user_issuer,
             subject=evidence.subject,
             uid=evidence.uid,
             household=call.household,
         )
-        place = (evidence.user_issuer.id, evidence.subject)
-        self._shelf(evidence).put(place, known, epoch=call.epoch)
-        return known
 
     def _shelf(self, evidence: Evidence) -> Shelf[tuple[int, str], KnownUser]:
         return self._guests if evidence.is_self_proving else self._users

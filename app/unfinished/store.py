@@ -40,6 +40,9 @@ class Wanted:
     since: datetime | None = None
     link_id: int | None = None
     user_id: int | None = None
+    until: datetime | None = None
+    is_late: bool | None = None
+    """Whether their finish came after all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +116,29 @@ def finish_late(
     return True
 
 
-def list_turns(session: Session, wanted: Wanted, *, limit: int) -> Sequence[UnfinishedTurn]:
-    """Newest first."""
+def list_turns(
+    session: Session, wanted: Wanted, *, limit: int, after: tuple[datetime, int] | None = None
+) -> Sequence[UnfinishedTurn]:
+    """Newest first; ``after`` is ``asked_at`` and id of the last one of the page before."""
     newest_first = (UnfinishedTurn.asked_at.desc(), UnfinishedTurn.id.desc())
     statement = sa.select(UnfinishedTurn).where(*_conditions(wanted))
+    if after is not None:
+        at, turn_id = after
+        statement = statement.where(
+            (UnfinishedTurn.asked_at < at)
+            | ((UnfinishedTurn.asked_at == at) & (UnfinishedTurn.id < turn_id))
+        )
     return session.scalars(statement.order_by(*newest_first).limit(limit)).all()
+
+
+def list_of_user(
+    session: Session, user_id: int, *, before_id: int | None, limit: int
+) -> Sequence[UnfinishedTurn]:
+    """All of a user's, by number, newest first, those below ``before_id``."""
+    statement = sa.select(UnfinishedTurn).where(UnfinishedTurn.user_id == user_id)
+    if before_id is not None:
+        statement = statement.where(UnfinishedTurn.id < before_id)
+    return session.scalars(statement.order_by(UnfinishedTurn.id.desc()).limit(limit)).all()
 
 
 def totals(session: Session, wanted: Wanted) -> Totals:
@@ -157,4 +178,9 @@ def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
         conditions.append(UnfinishedTurn.link_id == wanted.link_id)
     if wanted.user_id is not None:
         conditions.append(UnfinishedTurn.user_id == wanted.user_id)
+    if wanted.until is not None:
+        conditions.append(UnfinishedTurn.asked_at < wanted.until)
+    if wanted.is_late is not None:
+        is_open = UnfinishedTurn.finished_late_at.is_(None)
+        conditions.append(~is_open if wanted.is_late else is_open)
     return conditions

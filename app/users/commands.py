@@ -11,14 +11,27 @@ from app.audit import journal
 from app.audit.journal import Actor
 from app.config import Locale
 from app.errors import Conflict, ServiceError
+from app.keys import new_uid
 from app.limits import VisitorLimits
 from app.users import store
 from app.users.models import User
 from app.users.profile import Attribute, Profile
-from app.users.subject import storable
+from app.users.subject import pseudonym, storable
 
 ACTIVE = "active"
 SUSPENDED = "suspended"
+
+Name = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+"""PostgreSQL stores no NUL."""
+
+PERSONAL = ("subject", "name", "attributes")
+"""What says who somebody is. It stays out of the audit journal, whose rows are for ever."""
+
+
+class UserErased(Conflict):
+    """The person was made unknown; the row only keeps the books whole."""
+
+    code = "user_erased"
 
 
 class UserSpec(BaseModel):
@@ -29,7 +42,7 @@ class UserSpec(BaseModel):
     issuer_id: int
     subject: Annotated[str, Field(min_length=1)]
     """As the issuer writes it."""
-    name: Annotated[str, Field(max_length=200)] | None = None
+    name: Name | None = None
     locale: Locale | None = None
     plan_id: int | None = None
     limits: VisitorLimits = VisitorLimits()
@@ -40,7 +53,7 @@ class UserChange(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(max_length=200)] | None = None
+    name: Name | None = None
     locale: Locale | None = None
     plan_id: int | None = None
     """None: the plan of the issuer, or ``default``."""
@@ -62,7 +75,7 @@ def create(session: Session, spec: UserSpec, *, uid: str, actor: Actor, now: dat
         "plan_id": spec.plan_id,
         "limits": spec.limits.stored(),
     }
-    if not store.insert_if_new(session, row):
+    if not _insert(session, row):
         raise Conflict("this subject of this issuer is a user already", code="user_exists")
     user = _stored(session, spec.issuer_id, subject)
     _record(session, "create", user, actor=actor, now=now)
@@ -95,7 +108,7 @@ def ensure(
         "plan_id": plan_id,
         "attributes": dict(profile.attributes),
     }
-    store.insert_if_new(session, row)
+    _insert(session, row)
     return _stored(session, issuer_id, subject)
 
 
@@ -121,6 +134,12 @@ def refresh(user: User, profile: Profile) -> bool:
 def update(
     session: Session, user: User, change: UserChange, *, actor: Actor, now: datetime
 ) -> User:
+    """Change what is given.
+
+    Raises:
+        UserErased: there is nobody any more to change.
+    """
+    _check_known(user)
     before = describe(user)
     given = change.model_fields_set
     for name in given & {"name", "locale", "plan_id"}:
@@ -141,7 +160,12 @@ def set_suspended(
     now: datetime,
     reason: str | None = None,
 ) -> User:
-    """Refuse the user everywhere, or again admit them. What they had already asked is billed."""
+    """Refuse the user everywhere, or again admit them. What they had already asked is billed.
+
+    Raises:
+        UserErased: nobody is there to be admitted again.
+    """
+    _check_known(user)
     before = describe(user)
     user.status = SUSPENDED if suspended else ACTIVE
     session.flush()
@@ -161,6 +185,30 @@ def revoke_tokens(
     user.tokens_valid_after = now
     session.flush()
     _record(session, "revoke_tokens", user, actor=actor, now=now, before=before, reason=reason)
+    return user
+
+
+def erase(
+    session: Session, user: User, *, actor: Actor, now: datetime, reason: str | None = None
+) -> User:
+    """Make the person behind the row unknown: name, locale, attributes and subject go for good.
+
+    Number and uid stay, so that ledger and usage go on adding up, and the row lets nobody in. The
+    same person is somebody new when they come again. What else the service knows of them is
+    ``people.erasure``'s.
+
+    Raises:
+        UserErased: it was done before.
+    """
+    _check_known(user)
+    before = describe(user)
+    user.subject = pseudonym(user.id)
+    user.name = user.locale = None
+    user.attributes = {}
+    user.status = SUSPENDED
+    user.tokens_valid_after = user.erased_at = now
+    session.flush()
+    _record(session, "erase", user, actor=actor, now=now, before=before, reason=reason)
     return user
 
 
@@ -193,7 +241,21 @@ def _row(*, issuer_id: int, subject: str, uid: str, now: datetime) -> dict[str, 
         "status": ACTIVE,
         "tokens_valid_after": None,
         "created_at": now,
+        "erased_at": None,
     }
+
+
+def _check_known(user: User) -> None:
+    if user.erased_at is not None:
+        raise UserErased(f"user {user.id} was erased: nothing of them can be changed any more")
+
+
+def _insert(session: Session, row: dict[str, object]) -> bool:
+    """Whether the row went in. Who was erased and comes again gets another uid than they had."""
+    if store.insert_if_new(session, row):
+        return True
+    is_reborn = store.find_erased(session, str(row["uid"])) is not None
+    return is_reborn and store.insert_if_new(session, {**row, "uid": new_uid()})
 
 
 def _stored(session: Session, issuer_id: int, subject: str) -> User:
@@ -219,7 +281,20 @@ def _record(
         action=f"users.{verb}",
         subject=("user", user.id),
         now=now,
-        change=(before, describe(user)),
+        change=_impersonal(before, describe(user)),
         reason=reason,
     )
     revision.bump(session)
+
+
+def _impersonal(
+    before: dict[str, Any] | None, after: dict[str, Any]
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Both states without what says who it is, and which of that has changed."""
+    changed = [] if before is None else [one for one in PERSONAL if before[one] != after[one]]
+    said = {name: value for name, value in after.items() if name not in PERSONAL}
+    if changed:
+        said["personal_data_changed"] = changed
+    if before is None:
+        return None, said
+    return {name: value for name, value in before.items() if name not in PERSONAL}, said

@@ -37,3 +37,5 @@ class User(Base):
     tokens_valid_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Tokens issued and sessions opened before this are revoked."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the person behind it was made unknown; nothing of the row is changed afterwards."""

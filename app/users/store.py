@@ -1,7 +1,8 @@
 """Every SQL statement on users."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -10,6 +11,8 @@ from app.db import insert_ignoring
 from app.errors import Conflict, NotFound
 from app.users.models import User
 from app.users.subject import storable
+
+_ID_MAX = 2**63 - 1
 
 _issuers = sa.table("issuers", sa.column("id", sa.BigInteger), sa.column("name", sa.String))
 """Only names, for messages and lists: issuers belong to another domain."""
@@ -27,8 +30,27 @@ class ListedUser:
     issuer_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which users; None: whatever it is."""
+
+    text: str | None = None
+    subject: str | None = None
+    """As the issuer writes it, or as stored."""
+    issuer: str | None = None
+    status: Literal["active", "suspended", "erased"] | None = None
+    plan: tuple[int, frozenset[int]] | None = None
+    """A plan's id, and the ids of the issuers whose users have it unless they have their own."""
+
+
 def find_by_id(session: Session, user_id: int) -> User | None:
     return session.get(User, user_id)
+
+
+def load_by_ids(session: Session, user_ids: Collection[int]) -> dict[int, User]:
+    """These users by their ids; absent where there is none."""
+    found = session.scalars(sa.select(User).where(User.id.in_(sorted(user_ids))))
+    return {user.id: user for user in found}
 
 
 def find(session: Session, issuer_id: int, stored_subject: str) -> User | None:
@@ -36,6 +58,23 @@ def find(session: Session, issuer_id: int, stored_subject: str) -> User | None:
     return session.scalar(
         sa.select(User).where(User.issuer_id == issuer_id, User.subject == stored_subject)
     )
+
+
+def get(session: Session, user_id: int) -> User:
+    """The user with this number.
+
+    Raises:
+        UserNotFound: there is none.
+    """
+    user = session.get(User, user_id) if user_id <= _ID_MAX else None
+    if user is None:
+        raise UserNotFound(f"there is no user {user_id}")
+    return user
+
+
+def find_erased(session: Session, uid: str) -> User | None:
+    """The erased user who had this uid."""
+    return session.scalar(sa.select(User).where(User.uid == uid, User.erased_at.is_not(None)))
 
 
 def get_by_subject(session: Session, subject: str, *, issuer_name: str | None = None) -> User:
@@ -77,10 +116,52 @@ def list_page(session: Session, *, after_id: int = 0, limit: int = 100) -> list[
     return [ListedUser(user, name) for user, name in rows]
 
 
-def load(session: Session, ids: Collection[int]) -> dict[int, User]:
-    """The users of these ids."""
-    found = session.scalars(sa.select(User).where(User.id.in_(ids)))
-    return {user.id: user for user in found}
+def search(
+    session: Session, wanted: Wanted, *, before_id: int | None = None, limit: int = 50
+) -> list[ListedUser]:
+    """Users that match everything wanted, newest first, those with an id below ``before_id``.
+
+    Text is looked for anywhere in subject and name, and at the beginning of the uid; that reads the
+    table from its end until the page is full, tens of milliseconds for 50,000 users.
+    """
+    statement = (
+        sa.select(User, _issuers.c.name)
+        .join(_issuers, _issuers.c.id == User.issuer_id)
+        .where(*_conditions(wanted))
+        .order_by(User.id.desc())
+        .limit(limit)
+    )
+    if before_id is not None:
+        statement = statement.where(User.id < before_id)
+    return [ListedUser(user, name) for user, name in session.execute(statement)]
+
+
+def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
+    if wanted.text:
+        yield sa.or_(
+            User.subject.icontains(wanted.text, autoescape=True),
+            User.name.icontains(wanted.text, autoescape=True),
+            User.uid.startswith(wanted.text, autoescape=True),
+        )
+    if wanted.subject is not None:
+        yield User.subject.in_(_forms(wanted.subject))
+    if wanted.issuer is not None:
+        yield _issuers.c.name == wanted.issuer
+    if wanted.status == "erased":
+        yield User.erased_at.is_not(None)
+    elif wanted.status is not None:
+        yield User.status == wanted.status
+        yield User.erased_at.is_(None)
+    if wanted.plan is not None:
+        plan_id, issuer_ids = wanted.plan
+        by_default = User.plan_id.is_(None) & User.issuer_id.in_(sorted(issuer_ids))
+        yield sa.or_(User.plan_id == plan_id, by_default)
+
+
+def load_subjects(session: Session, user_ids: Collection[int]) -> dict[int, str]:
+    """The subjects of these users, for lists of what is theirs."""
+    found = sa.select(User.id, User.subject).where(User.id.in_(sorted(user_ids)))
+    return {row[0]: row[1] for row in session.execute(found)}
 
 
 def issuer_name(session: Session, issuer_id: int) -> str:

@@ -9,6 +9,7 @@ import re
 
 _ESCAPED = "~json:"
 _DIGESTED = "~sha256:"
+_ERASED = "~erased:"
 STORED_BYTES_MAX = 1000
 """Well below what a B-tree entry of PostgreSQL holds (about 2,700 bytes)."""
 
@@ -28,8 +29,16 @@ def storable(subject: str) -> str:
     return _DIGESTED + hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def pseudonym(user_id: int) -> str:
+    """What stands in the place of an erased subject; no issuer's subject is stored like it."""
+    return f"{_ERASED}{user_id}"
+
+
 def _needs_escape(subject: str) -> bool:
-    return subject.startswith((_ESCAPED, _DIGESTED)) or _UNSTORABLE.search(subject) is not None
+    return (
+        subject.startswith((_ESCAPED, _DIGESTED, _ERASED))
+        or _UNSTORABLE.search(subject) is not None
+    )
 
 
 def _escape(subject: str) -> str:

@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("tokens_valid_after", TIME, nullable=True),
         sa.Column("created_at", TIME, nullable=False),
+        sa.Column("erased_at", TIME, nullable=True),
         sa.ForeignKeyConstraint(["issuer_id"], ["issuers.id"], name=op.f("fk_users_issuer_id")),
         sa.ForeignKeyConstraint(["plan_id"], ["plans.id"], name=op.f("fk_users_plan_id")),
         sa.CheckConstraint("status IN ('active', 'suspended')", name=op.f("ck_users_status")),
@@ -348,6 +349,14 @@ def upgrade() -> None:
         ["posted_at"],
         unique=False,
     )
+    op.create_index(
+        op.f("ix_ledger_transactions_kind_posted_at"),
+        "ledger_transactions",
+        ["kind", "posted_at"],
+        unique=False,
+        sqlite_where=sa.text("kind <> 'charge'"),
+        postgresql_where=sa.text("kind <> 'charge'"),
+    )
     _create_usage_lines()
     _create_postings()
     _create_codes_views_and_jobs()
@@ -453,6 +462,7 @@ def _create_operators() -> None:
     op.create_table(
         "login_failures",
         sa.Column("id", ROW_ID, nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("name_digest", sa.String(length=64), nullable=False),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("at", TIME, nullable=False),
@@ -479,6 +489,8 @@ def downgrade() -> None:
     if is_postgresql:
         for function in ("shareauth_add_usage_month(integer)", "shareauth_refuse_change()"):
             op.execute(f"DROP FUNCTION {function}")
+    for index in ("ix_ledger_transactions_kind_posted_at", "ix_ledger_transactions_posted_at"):
+        op.drop_index(op.f(index), table_name="ledger_transactions")
     op.drop_table("ledger_transactions")
     op.drop_table("visitor_sessions")
     _drop_usage_events()

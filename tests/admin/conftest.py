@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from app.operators import passwords
 
-from admin_builders import House
+from admin_builders import CHEAP, House
 
 
 @pytest.fixture(scope="module")
@@ -15,3 +16,8 @@ def house(tmp_path_factory, sqlite_template, valkey_url) -> Iterator[House]:
     )
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def _passwords_are_cheap(monkeypatch):
+    monkeypatch.setattr(passwords, "_hasher", CHEAP)

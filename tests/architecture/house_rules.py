@@ -19,6 +19,7 @@ SURFACES = (
     "app/__main__.py",
     "app/wsgi.py",
     "app/cli/",
+    "app/checks/",  # what the command line and the console look at, from where they stand
     "app/server.py",
     "app/factory.py",
     "app/admin/",
@@ -37,6 +38,8 @@ WORKFLOWS = (
     "app/alarms/",
     "app/backup/",
     "app/background/",
+    "app/housekeeping.py",
+    "app/people/",
     "app/runtime.py",
 )
 """The runtime is none, but reads the revision that it announces."""
@@ -59,6 +62,7 @@ MONOTONIC = {
     "app/admission/redis_gate.py": "time-outs of Redis",
     "app/db.py": "how long a transaction may be tried again",
     "app/embedded.py": "how long the bundled server may take to start and stop",
+    "app/operators/provider_http.py": "how long the sign-on provider may take to answer",
     "app/outage.py": "how long a server has been away",
     "app/outbound.py": "how long an answer may take to arrive",
     "app/patience.py": "how long anything may be waited for",

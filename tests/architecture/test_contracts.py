@@ -30,6 +30,7 @@ PURE_MODULES = [
     "app/limits.py",
     "app/money.py",
     "app/pricing/book.py",
+    "app/pricing/differences.py",
     "app/pricing/rating.py",
     "app/ledger/transactions.py",
     "app/ledger/chain.py",

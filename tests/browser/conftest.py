@@ -2,15 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
-from app.operators import commands, passwords
-from app.operators.commands import OperatorSpec
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from running_service import ACTOR, Service, start_service
+from browser_console import Console
+from running_service import start_service
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = [
@@ -23,8 +20,6 @@ OPTIONS = [
     "--disable-sync",
     "--no-first-run",
 ]
-PASSWORD = "a password for tests"
-TIMEOUT_MS = 30_000
 
 
 @pytest.fixture(scope="session")
@@ -38,60 +33,9 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@dataclass
-class Console:
-    """The console of one service, and people to open it as."""
-
-    service: Service
-    chromium: Browser
-    count: int = 0
-
-    def add_operator(self, role: str, *, locale: str = "en") -> str:
-        """Their name; the password is ``PASSWORD``."""
-        self.count += 1
-        desk = self.service.desk()
-        with desk.db.begin() as session:
-            spec = OperatorSpec.model_validate(
-                {"name": f"{role}{self.count}", "role": role, "locale": locale}
-            )
-            operator = commands.create(session, spec, actor=ACTOR, now=desk.now).operator
-            operator.password_hash = passwords.hashed(PASSWORD)
-            operator.must_change_password = False
-        desk.close()
-        return str(spec.name)
-
-    def open(
-        self, role: str = "owner", *, locale: str = "en", path: str = "/admin/", **options: object
-    ) -> Page:
-        """A page on which a new operator of this role has just signed in."""
-        name = self.add_operator(role, locale=locale)
-        page = self.context(locale=locale, **options).new_page()
-        page.goto(f"{self.service.url}{path}")
-        page.fill("[name=name]", name)
-        page.fill("[name=password]", PASSWORD)
-        page.click("main button.btn-primary")
-        page.wait_for_url(lambda url: "sign-in" not in url)
-        return page
-
-    def context(self, *, locale: str = "en", **options: object) -> BrowserContext:
-        made = self.chromium.new_context(
-            base_url=self.service.url,
-            locale={"en": "en-GB", "zh": "zh-CN"}[locale],
-            **options,
-        )
-        made.set_default_timeout(TIMEOUT_MS)
-        return made
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def console(chromium, tmp_path_factory) -> Iterator[Console]:
     folder = tmp_path_factory.mktemp("console")
     service = start_service({"SHAREAUTH_SERVICE__WORKERS": "2"}, folder / "data")
     yield Console(service, chromium)
     service.stop()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong on a page: the rule and the first element that breaks it."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found]

@@ -5,7 +5,7 @@ from app.config import Settings
 from app.factory import create_app
 from app.runtime import Runtime
 
-from conftest import Console, violations
+from browser_console import Console, violations
 
 NOT_TO_BE_OPENED = {"documents.viewer_static", "documents.openapi_json"}
 NOT_OURS = {"documents.viewer"}

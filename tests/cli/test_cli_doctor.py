@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from app import schema
-from app.cli.checks import addresses, books, data_dir, issuers
+from app.checks import addresses, books, data_dir, issuers
 from app.config import Service, Settings
 from app.keys import Keys
 from app.ledger.models import Account

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from app.cli.checks.turns import check_turns
+from app.checks.turns import check_turns
 from app.metering.models import UsageDay
 from app.unfinished import store
 from app.unfinished.store import UnfinishedRow

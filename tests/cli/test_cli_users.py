@@ -1,5 +1,6 @@
 """``shareauth users``."""
 
+import json
 from datetime import date
 
 from app.metering.models import UsageDay
@@ -142,3 +143,23 @@ def test_names_cannot_drive_the_terminal(shell):
 
     assert "\x1b" not in shown
     assert "\\x1b[31mred[bold]\\u202e" in shown
+
+
+def test_erased_user_leaves_number_uid_and_wallet(shell, tmp_path):
+    added = shell.json("users", "add", "alice", "--name", "Alice Li")
+    shell.json("ledger", "top-up", "alice", "5", "--reason", "order 1")
+    written = tmp_path / "alice.json"
+    shell.json("users", "personal-data", "alice", "--out", str(written))
+    assert json.loads(written.read_text("utf-8"))["profile"]["name"] == "Alice Li"
+    problem = shell.error("users", "erase", "alice", "--subject", "alic")
+    assert problem["code"] == "subject_differs"
+
+    erased = shell.json("users", "erase", "alice", "--subject", "alice", "--reason", "asked")
+    assert (erased["id"], erased["uid"]) == (added["id"], added["uid"])
+    assert shell.error("users", "show", "alice")["code"] == "user_not_found"
+    shown = shell.json("users", "show", erased["subject"])
+    assert (shown["name"], shown["status"], shown["balance"]) == (None, "suspended", "5")
+    assert shell.json("ledger", "verify")["ok"]
+    journal = str(shell.json("audit", "list"))
+    assert "Alice Li" not in journal
+    assert shell.json("users", "add", "alice")["uid"] != added["uid"]

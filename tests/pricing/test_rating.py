@@ -232,8 +232,8 @@ def test_a_charge_the_ledger_cannot_hold_is_refused():
 def test_a_preview_is_the_charge_of_one_call():
     book = PriceBook(models=[ModelPrice(pattern="*", input_per_1k=1, output_per_1k=2)])
     sample = Sample(model="m", points=Decimal(3), input_tokens=1000, output_tokens=500)
-    assert preview(sample, book=book).total == 5 * NANO
-    assert preview(sample, book=book, plan_multiplier=Decimal(2)).total == 10 * NANO
+    assert preview([sample], book=book).total == 5 * NANO
+    assert preview([sample], book=book, plan_multiplier=Decimal(2)).total == 10 * NANO
 
 
 _amounts = st.decimals(min_value=0, max_value=1000, places=9)

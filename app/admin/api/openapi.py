@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from app import __version__
+from app.admin.access import CREDENTIALS
 from app.admin.api.problems import CONTENT_TYPE, Problem
 from app.admin.api.section import BODY_BYTES_MAX, IDEMPOTENCY_KEY_MAX, PREFIX, Endpoint
 from app.operators.roles import PERMISSIONS
@@ -25,6 +26,17 @@ money** wants an `Idempotency-Key`: asking again with the same key answers the s
 nothing. **Lost updates**: send the `ETag` of what you read as `If-Match`. **Errors** are problem
 details (RFC 9457) with a stable `code`. Bodies have at most {BODY_BYTES_MAX // 1024**2} MB.
 """
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": IDEMPOTENCY_KEY_MAX,
+        "pattern": "^[!-~]+$",
+    },
+}
 PATH_PART = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
 
@@ -80,7 +92,8 @@ def _schemas(
 
 
 def _operation(endpoint: Endpoint, refs: dict[tuple[Any, JsonSchemaMode], Any]) -> dict[str, Any]:
-    described = f"{endpoint.description}\n\nNeeds `{endpoint.permission}`.".strip()
+    needs = "" if endpoint.permission == CREDENTIALS else f"Needs `{endpoint.permission}`."
+    described = f"{endpoint.description}\n\n{needs}".strip()
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "tags": [endpoint.tag],
@@ -95,12 +108,14 @@ def _operation(endpoint: Endpoint, refs: dict[tuple[Any, JsonSchemaMode], Any]) 
             },
         },
     }
+    if endpoint.permission == CREDENTIALS:
+        operation["security"] = []
     if endpoint.is_idempotent:
+        operation["parameters"].append(IDEMPOTENCY_KEY)
+    if endpoint.has_version and endpoint.method in {"PATCH", "PUT"}:
         operation["parameters"].append(
-            _header("Idempotency-Key", IDEMPOTENCY_KEY_MAX, is_required=True)
+            {"name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}}
         )
-    if endpoint.has_version and endpoint.method != "GET":
-        operation["parameters"].append(_header("If-Match", 200, is_required=False))
     if endpoint.body is not None:
         operation["requestBody"] = {
             "required": True,
@@ -181,13 +196,6 @@ def _inlined(schema: Any, defs: dict[str, Any]) -> Any:  # noqa: ANN401 - any JS
         for key, value in schema.items()
         if not (key == "default" and value is None)
     }
-
-
-def _header(name: str, chars_max: int, *, is_required: bool) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string", "maxLength": chars_max}
-    if is_required:
-        schema |= {"minLength": 1, "pattern": "^[!-~]+$"}
-    return {"name": name, "in": "header", "required": is_required, "schema": schema}
 
 
 def _is_model(kind: Any) -> bool:  # noqa: ANN401 - an annotation

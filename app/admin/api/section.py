@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast, get_type_hints
 
 import structlog
-from flask import Blueprint, Flask, Response, g, request
+from flask import Blueprint, Flask, Response, current_app, g, request
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
 from app import web
 from app.admin import access
@@ -25,6 +25,8 @@ from app.errors import Invalid, NotFound, ServiceError
 PREFIX = "/admin/api/v1"
 BODY_BYTES_MAX = 4 * 1024 * 1024
 IDEMPOTENCY_KEY_MAX = 100
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+ROW_ID_MAX = 2**63 - 1
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 log = structlog.get_logger(__name__)
@@ -96,7 +98,11 @@ class Section:
             self.endpoints.append(made)
             view = access.allow(permission)(_view(made, handler))
             self.blueprint.add_url_rule(
-                path, endpoint=handler.__name__, view_func=view, methods=[method]
+                path,
+                endpoint=handler.__name__,
+                view_func=view,
+                methods=[method],
+                provide_automatic_options=False,  # "nowhere" knows all methods of an address
             )
             return handler
 
@@ -120,7 +126,7 @@ def guard_api(blueprint: Blueprint) -> None:
 
     @blueprint.before_request
     def check() -> None:
-        access.guard(datetime.now(UTC))
+        access.guard(datetime.now(UTC), takes_tokens=True)
         throttle.check(access.desk())
 
     @blueprint.errorhandler(ServiceError)
@@ -133,7 +139,10 @@ def guard_api(blueprint: Blueprint) -> None:
     def http(error: HTTPException) -> Response:
         answer = ServiceError(error.description or error.name, code=_code_of(error))
         answer.status = error.code or 500
-        return problems.response(answer)
+        told = problems.response(answer)
+        if isinstance(error, MethodNotAllowed):
+            told.headers["Allow"] = ", ".join(error.valid_methods or ())
+        return told
 
     @blueprint.errorhandler(Exception)
     def unknown(error: Exception) -> Response:
@@ -157,12 +166,37 @@ def nowhere(app: Flask) -> None:
     @access.allow(access.PUBLIC)
     def nothing(rest: str) -> Response:
         del rest
-        raise NotFound("there is no such address in the API", code="not_found")
+        known = _known_methods()
+        if not known:
+            raise NotFound("there is no such address in the API", code="not_found")
+        if request.method == "OPTIONS":
+            return Response(status=204, headers={"Allow": ", ".join(known)})
+        raise MethodNotAllowed(known, "this address does not take this method")
 
     blueprint.add_url_rule(
-        "/<path:rest>", "nothing", nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]
+        "/<path:rest>",
+        "nothing",
+        nothing,
+        methods=[*METHODS, "OPTIONS"],
+        provide_automatic_options=False,
     )
     app.register_blueprint(blueprint)
+
+
+def _known_methods() -> list[str]:
+    """The methods that an endpoint takes at this address; none when there is no endpoint."""
+    adapter = current_app.create_url_adapter(request)
+    if adapter is None:  # there is none only without a request
+        return []
+    known = []
+    for method in METHODS:
+        try:
+            endpoint, _ = adapter.match(method=method)
+        except HTTPException:
+            continue
+        if not endpoint.endswith("nowhere.nothing"):
+            known.append(method)
+    return known
 
 
 def _code_of(error: HTTPException) -> str:
@@ -188,6 +222,8 @@ def _endpoint(tag: str, handler: Callable[..., Any], **said: Any) -> Endpoint:  
 
 def _view(endpoint: Endpoint, handler: Callable[..., Any]) -> Callable[..., Response]:
     def view(**parts: Any) -> Response:  # noqa: ANN401 - the parts of the path
+        if any(isinstance(part, int) and part > ROW_ID_MAX for part in parts.values()):
+            raise NotFound("no row has such an id")
         given: dict[str, Any] = dict(parts)
         if endpoint.query is not None:
             given["query"] = _validated(endpoint.query, _query_values())
@@ -196,7 +232,7 @@ def _view(endpoint: Endpoint, handler: Callable[..., Any]) -> Callable[..., Resp
                 [FieldProblem(field=name, message="not known here") for name in request.args]
             )
         if endpoint.body is not None:
-            given["body"] = _validated(endpoint.body, _body_value())
+            given["body"] = _validated(endpoint.body, _without_nul(_body_value()))
         if endpoint.is_idempotent:
             given["idempotency_key"] = _idempotency_key(access.desk())
         return _rendered(endpoint, handler(access.desk(), **given))
@@ -220,6 +256,20 @@ def _body_value() -> object:
         return request.get_json(cache=False)
     except (BadRequest, RecursionError):
         raise Invalid("the body is not JSON", code="not_json") from None
+
+
+def _without_nul(value: object) -> object:
+    """The value; PostgreSQL takes no text with NUL, and nobody means one."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str) and "\0" in one:
+            raise access.TextUnusable("a value has the character NUL, which cannot be kept")
+        if isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        if isinstance(one, list):
+            waiting += one
+    return value
 
 
 def _validated(model: type[BaseModel], values: object) -> BaseModel:

@@ -1,17 +1,23 @@
 """Signing in and out, and what operators do to their own account."""
 
-from datetime import UTC, datetime
-
 import segno
 from flask import g, redirect, render_template, request, session, url_for
 from markupsafe import Markup
 
-from app.admin import access
+from app.admin import access, wording
 from app.admin.access import HALF, PUBLIC
 from app.admin.pages import fields
-from app.admin.pages.section import LOCALE, AnyResponse, attempt, done, safe_next, section
-from app.admin.resources import account
-from app.errors import Forbidden
+from app.admin.pages.section import (
+    LOCALE,
+    AnyResponse,
+    attempt,
+    done,
+    safe_next,
+    section,
+    shown_once,
+)
+from app.admin.resources import account, programs
+from app.errors import Forbidden, Unavailable
 from app.i18n import LOCALES
 from app.operators import second_factor as totp
 from app.operators.roles import SELF
@@ -22,11 +28,11 @@ blueprint = section("account", "")
 
 @blueprint.get("/sign-in")
 @access.allow(PUBLIC)
-def sign_in() -> AnyResponse | str:
+def sign_in() -> AnyResponse | tuple[str, int]:
     desk = access.desk()
     if desk.visitor is not None and desk.visitor.is_complete:
         return redirect(safe_next(request.args.get("next")))
-    return _sign_in_page()
+    return door()
 
 
 @blueprint.post("/sign-in")
@@ -36,12 +42,9 @@ def do_sign_in() -> AnyResponse | tuple[str, int]:
     target = request.form.get("next")
     try:
         signed_in = account.sign_in(access.desk(), access.client, name, password)
-    except Forbidden as refusal:
-        return _sign_in_page(problem=_told(refusal)), refusal.status
-    locale = session.get(LOCALE)
-    access.remember(signed_in.secret)
-    if locale:
-        session[LOCALE] = locale
+    except (Forbidden, Unavailable) as refusal:
+        return door(problem=_told(refusal), status=refusal.status)
+    remember(signed_in.secret)
     if not signed_in.session.is_complete:
         return redirect(url_for("account.code", next=target or None), code=303)
     return redirect(safe_next(target), code=303)
@@ -61,19 +64,22 @@ def do_code() -> AnyResponse | tuple[str, int]:
         signed_in = account.sign_in_with_code(
             access.desk(), access.client, request.form.get("code", "")
         )
-    except Forbidden as refusal:
+    except (Forbidden, Unavailable) as refusal:
         page = render_template("account/code.html", next=target, problem=_told(refusal))
         return page, refusal.status
-    access.remember(signed_in.secret)
+    remember(signed_in.secret)
     return redirect(safe_next(target), code=303)
 
 
 @blueprint.post("/sign-out")
 @access.allow(HALF)
 def sign_out() -> AnyResponse:
-    account.sign_out(access.desk())
+    method = account.sign_out(access.desk())
+    locale = session.get(LOCALE)
     session.clear()
-    return redirect(url_for("account.sign_in"), code=303)
+    if locale:
+        session[LOCALE] = locale
+    return redirect(url_for("account.sign_in", left=method), code=303)
 
 
 @blueprint.post("/language")
@@ -90,7 +96,12 @@ def language() -> AnyResponse:
 @blueprint.get("/account")
 @access.allow(SELF)
 def show() -> str:
-    return render_template("account/show.html", account=account.show(access.desk()))
+    desk = access.desk()
+    return render_template(
+        "account/show.html",
+        account=account.show(desk),
+        tokens=[one for one in programs.own(desk) if one.is_usable],
+    )
 
 
 @blueprint.get("/account/password")
@@ -138,10 +149,7 @@ def begin_second_factor() -> AnyResponse:
 def confirm_second_factor() -> AnyResponse:
     def work() -> AnyResponse:
         codes = account.confirm_second_factor(access.desk(), request.form.get("code", ""))
-        return AnyResponse(
-            render_template("account/recovery_codes.html", codes=codes),
-            content_type="text/html; charset=utf-8",
-        )
+        return shown_once("account/recovery_codes.html", codes=codes)
 
     return attempt(work, second_factor)
 
@@ -165,19 +173,35 @@ def end_sessions() -> AnyResponse:
     return done(_("Signed out there."), "account.show")
 
 
-def _sign_in_page(problem: str | None = None) -> str:
+def remember(secret: str) -> None:
+    """Put a new session into the cookie; of the old one only the language stays."""
+    locale = session.get(LOCALE)
+    access.remember(secret)
+    if locale:
+        session[LOCALE] = locale
+
+
+def door(problem: str | None = None, status: int = 200) -> tuple[str, int]:
+    """The sign-in page, with what is wrong; it is shown whatever is wrong with the database."""
     settings = access.desk().settings
-    return render_template(
+    try:
+        has_operators = account.has_operators(access.desk())
+    except Unavailable as away:
+        has_operators, problem, status = True, problem or wording.told(away), away.status
+    page = render_template(
         "account/sign_in.html",
         next=request.values.get("next", ""),
         problem=problem,
         sso=settings.oidc.label if settings.oidc.issuer_url else None,
-        has_operators=account.has_operators(access.desk()),
-        now=datetime.now(UTC),
+        has_left_sso=request.args.get("left") == "oidc" and settings.oidc.issuer_url is not None,
+        has_operators=has_operators,
     )
+    return page, status
 
 
-def _told(refusal: Forbidden) -> str:
+def _told(refusal: Forbidden | Unavailable) -> str:
+    if isinstance(refusal, Unavailable):
+        return wording.told(refusal)
     if refusal.code == "sign_in_throttled":
         minutes = -(-(refusal.retry_after_s or 60) // 60)
         return _("Too many sign-ins failed lately. Try again in %(minutes)s min.", minutes=minutes)

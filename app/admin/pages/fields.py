@@ -1,12 +1,48 @@
 """Read what a form sent."""
 
+from collections.abc import Mapping
+from datetime import date, datetime, time
+
 from flask import request
 from pydantic import BaseModel
+
+from app.admin.inputs import YEAR_MAX, YEAR_MIN
+from app.errors import Invalid
+from app.pagekit.formats import zone
+from app.pagekit.languages import gettext as _
 
 
 def optional(name: str) -> str | None:
     """The text of a field without blanks around it; None when it is empty or not there."""
     return request.form.get(name, "").strip() or None
+
+
+def query(args: Mapping[str, str]) -> dict[str, object]:
+    """The parameters of a list's address that say something."""
+    return {name: value for name, value in args.items() if value.strip()}
+
+
+def period(name: str) -> datetime | None:
+    """The beginning of the day in a date field of the query, by the operator's clock.
+
+    Raises:
+        Invalid: it is no date.
+    """
+    text = request.args.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise Invalid(_("%(text)s is not a date.", text=text[:20]), code="date_invalid") from None
+    if not YEAR_MIN <= day.year <= YEAR_MAX:
+        raise Invalid(_("%(text)s is not a date.", text=text), code="date_invalid")
+    return datetime.combine(day, time(), tzinfo=zone())
+
+
+def asked(*names: str) -> dict[str, object]:
+    """What of these the address says; what is empty is not said."""
+    return {name: request.args[name] for name in names if request.args.get(name)}
 
 
 def checked(name: str) -> bool:

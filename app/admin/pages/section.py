@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from app.admin import access, wording
-from app.admin.access import NotSignedIn
+from app.admin.access import FirstThingsFirst, NotSignedIn
 from app.admin.context import context
 from app.errors import Conflict, Invalid, NotFound, ServiceError
 from app.pagekit import languages, security
@@ -33,16 +33,10 @@ AnyResponse: TypeAlias = WerkzeugResponse
 M = TypeVar("M", bound=BaseModel)
 
 LOCALE = "locale"
-ENROLMENT = {
-    "account.password",
-    "account.change_password",
-    "account.second_factor",
-    "account.confirm_second_factor",
-    "account.begin_second_factor",
-    "account.sign_out",
-    "account.language",
+FIRST_PAGES = {
+    "password_change_required": "account.password",
+    "second_factor_required": "account.second_factor",
 }
-"""What somebody may open who has yet to change a password or to set a second factor up."""
 
 
 def section(name: str, prefix: str) -> Blueprint:
@@ -52,11 +46,10 @@ def section(name: str, prefix: str) -> Blueprint:
     )
 
     @blueprint.before_request
-    def check() -> AnyResponse | None:
+    def check() -> None:
         g.locale = session.get(LOCALE)
-        access.guard(datetime.now(UTC))
+        access.guard(datetime.now(UTC), takes_tokens=False)
         _speak()
-        return _first_things_first()
 
     blueprint.register_error_handler(ServiceError, _refused)
     blueprint.register_error_handler(HTTPException, _http)
@@ -83,6 +76,11 @@ def done(message: str, endpoint: str, **parts: Any) -> AnyResponse:  # noqa: ANN
     """After a form did what it should: say so on the page that comes next."""
     flash(message, "success")
     return redirect(url_for(endpoint, **parts), code=303)
+
+
+def shown_once(template: str, **values: Any) -> AnyResponse:  # noqa: ANN401 - of the template
+    """A page with a secret that is shown this once; browsers and proxies keep none of our pages."""
+    return Response(render_template(template, **values), content_type="text/html; charset=utf-8")
 
 
 def form_key() -> str:
@@ -140,22 +138,12 @@ def _speak() -> None:
     g.zone = desk.settings.zone
 
 
-def _first_things_first() -> AnyResponse | None:
-    """A first password is changed, and a required second factor set up, before anything else."""
-    caller = access.desk().visitor
-    if caller is None or not caller.is_complete or request.endpoint in ENROLMENT:
-        return None
-    if caller.must_change_password:
-        return redirect(url_for("account.password"))
-    if caller.must_enrol:
-        return redirect(url_for("account.second_factor"))
-    return None
-
-
 def _refused(error: ServiceError) -> AnyResponse | tuple[str, int]:
     if isinstance(error, NotSignedIn) and request.method == "GET":
         here = request.full_path.rstrip("?")
         return redirect(url_for("account.sign_in", next=here if here != "/admin/" else None))
+    if isinstance(error, FirstThingsFirst):
+        return redirect(url_for(FIRST_PAGES[error.code]), code=303)
     if "desk" not in g:
         return _plain(error)
     _speak()

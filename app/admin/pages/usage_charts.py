@@ -11,7 +11,9 @@ from app.pagekit import charts
 from app.pagekit.charts import SERIES_MAX
 from app.pagekit.languages import gettext as _
 
-BARS_MAX = 12
+BARS_MAX = 8
+LABEL_CHARS_MAX = 15
+"""So much stands below a bar without touching its neighbour."""
 BUCKETS_MAX = 400
 """More would be thinner than a pixel."""
 _FORMATS = {"hour": "%m-%d %H:%M", "day": "%m-%d", "week": "%m-%d", "month": "%Y-%m"}
@@ -39,7 +41,11 @@ def _by_row(report: ReportOut, measure: str, title: str) -> Markup | None:
     if not rows:
         return None
     values = [_value(row, measure) for row in rows]
-    return charts.bars([row_label(row) for row in rows], {title: values}, title=title)
+    return charts.bars([_cut(row_label(row)) for row in rows], {title: values}, title=title)
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= LABEL_CHARS_MAX else f"{label[: LABEL_CHARS_MAX - 1]}…"
 
 
 def _by_time(report: ReportOut, measure: str, title: str) -> Markup:

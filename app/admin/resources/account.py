@@ -1,6 +1,7 @@
 """What operators do to their own account: sign in, password, second factor, sessions."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from app.admin.access import lifetimes
 from app.admin.desk import Desk
+from app.audit.journal import Actor
 from app.config import Settings
 from app.errors import Invalid, NotFound
-from app.operators import commands, signin, store
-from app.operators.commands import OperatorChange
+from app.operators import commands, passwords, signin, store
+from app.operators.commands import OidcIdentity, OperatorChange
 from app.operators.models import Operator, OperatorSession
-from app.operators.signin import Client, SignedIn, SignInFailed
+from app.operators.signin import Client, SignedIn, SignInFailed, SignInThrottled
+from app.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +60,19 @@ def has_operators(desk: Desk) -> bool:
 
 
 def sign_in(desk: Desk, client: FindClient, name: str, password: str) -> SignedIn:
-    """Raises: SignInFailed, SignInThrottled."""
+    """Raises: SignInFailed, SignInThrottled; SignInBusy, DatabaseAway."""
     attempt = _attempt(desk, client)
-    with desk.db.read() as session:
-        attempt.check_throttle(session, name)
-    try:
+    with _counted("password"):
+        _reserve(desk, attempt, "password", name)
+        with desk.db.read() as session:
+            operator = signin.find_by_typed_name(session, name)
+            judged = operator.password_hash if operator else None
+        if not passwords.matches(password, judged):
+            raise SignInFailed("the name or the password is wrong")
         with desk.db.begin() as session:
-            return _detached(session, attempt.with_password(session, name, password))
-    except SignInFailed:
-        _note(desk, attempt, name)
-        raise
+            _leave_present_session(session, desk)
+            signed_in = attempt.with_password(session, name, password, judged=judged)
+            return _detached(session, signed_in)
 
 
 def sign_in_with_code(desk: Desk, client: FindClient, code: str) -> SignedIn:
@@ -75,23 +81,43 @@ def sign_in_with_code(desk: Desk, client: FindClient, code: str) -> SignedIn:
     Raises: SignInFailed, SignInThrottled.
     """
     attempt = _attempt(desk, client)
-    name = f"code of {desk.caller.name}"
-    with desk.db.read() as session:
-        attempt.check_throttle(session, name)
-    try:
+    with _counted("code"):
+        _reserve(desk, attempt, "code", desk.caller.name)
         with desk.db.begin() as session:
-            half = _half(session, desk)
-            return _detached(session, attempt.with_code(session, half, code))
-    except SignInFailed:
-        _note(desk, attempt, name)
-        raise
+            return _detached(session, attempt.with_code(session, _half(session, desk), code))
 
 
-def sign_out(desk: Desk) -> None:
-    if desk.caller.session_id is None:
-        return
+def admit(desk: Desk, client: FindClient, identity: OidcIdentity) -> SignedIn:
+    """Sign somebody in whom the provider has vouched for.
+
+    Raises: Conflict, Forbidden, as ``operators.commands.admit_oidc``.
+    """
+    attempt = _attempt(desk, client)
+    actor = Actor("oidc", "admin", desk.address)
     with desk.db.begin() as session:
-        store.delete_session(session, desk.caller.session_id)
+        operator = commands.admit_oidc(session, identity, actor=actor, now=desk.now)
+        _leave_present_session(session, desk)
+        signed_in = attempt.open(session, operator, method="oidc", is_complete=True)
+        return _detached(session, signed_in)
+
+
+def sign_out(desk: Desk) -> str | None:
+    """End the present session; how it was opened."""
+    session_id = desk.caller.session_id
+    if session_id is None:
+        return None
+    with desk.db.begin() as session:
+        row = session.get(OperatorSession, session_id)
+        method = row.method if row else None
+        commands.end_sessions(
+            session,
+            _self(session, desk),
+            session_ids=[session_id],
+            actor=desk.actor,
+            now=desk.now,
+            verb="sign_out",
+        )
+    return method
 
 
 def set_locale(desk: Desk, locale: str) -> None:
@@ -125,6 +151,19 @@ def change_password(desk: Desk, *, old: str, new: str, again: str) -> None:
     """Raises: Invalid, as ``operators.commands.change_password``."""
     if new != again:
         raise Invalid("the second typing of the new password differs", code="password_differs")
+    attempt = _attempt(desk, None)
+    _reserve(desk, attempt, "password", desk.caller.name)
+    try:
+        _change_password(desk, old, new)
+    except Invalid as problem:
+        if problem.code == "password_wrong":
+            raise
+        _forgive(desk, attempt, "password")  # it was the new one that would not do
+        raise
+    _forgive(desk, attempt, "password")
+
+
+def _change_password(desk: Desk, old: str, new: str) -> None:
     with desk.db.begin() as session:
         commands.change_password(
             session,
@@ -149,7 +188,9 @@ def enrolment(desk: Desk) -> Enrolment:
 
 def begin_second_factor(desk: Desk) -> None:
     with desk.db.begin() as session:
-        commands.begin_second_factor(_self(session, desk), keys=desk.keys)
+        commands.begin_second_factor(
+            session, _self(session, desk), keys=desk.keys, actor=desk.actor, now=desk.now
+        )
 
 
 def confirm_second_factor(desk: Desk, code: str) -> list[str]:
@@ -165,12 +206,13 @@ def remove_second_factor(desk: Desk, code: str) -> None:
 
     Raises: Invalid (``code_wrong``).
     """
-    client = Client(desk.address, "")
-    attempt = signin.Desk(desk.keys, client, lifetimes(desk.settings), desk.now)
+    attempt = _attempt(desk, None)
+    _reserve(desk, attempt, "code", desk.caller.name)
     with desk.db.begin() as session:
-        operator = _self(session, desk)
+        operator = store.lock(session, desk.caller.operator_id)
         if not attempt.take_code(operator, code):
             raise Invalid("this code is wrong or was used already", code="code_wrong")
+        attempt.forgive(session, "code", operator.name)
         commands.remove_second_factor(session, operator, actor=desk.actor, now=desk.now)
 
 
@@ -194,8 +236,44 @@ def _self(session: Session, desk: Desk) -> Operator:
     return store.get(session, desk.caller.operator_id)
 
 
-def _attempt(desk: Desk, client: FindClient) -> signin.Desk:
-    return signin.Desk(desk.keys, client(desk.settings), lifetimes(desk.settings), desk.now)
+def _attempt(desk: Desk, client: FindClient | None) -> signin.Desk:
+    found = client(desk.settings) if client else Client(desk.address, "")
+    return signin.Desk(desk.keys, found, lifetimes(desk.settings), desk.now)
+
+
+def _reserve(desk: Desk, attempt: signin.Desk, kind: signin.Kind, name: str) -> None:
+    """Count the attempt before it is judged, in a transaction of its own.
+
+    Whoever is throttled is told by a read: a flood of guesses must not hold the writers up.
+    """
+    with desk.db.read() as session:
+        attempt.check_throttle(session, kind, name)
+    with desk.db.begin() as session:
+        attempt.reserve(session, kind, name)
+
+
+def _forgive(desk: Desk, attempt: signin.Desk, kind: signin.Kind) -> None:
+    with desk.db.begin() as session:
+        attempt.forgive(session, kind, desk.caller.name)
+
+
+def _leave_present_session(session: Session, desk: Desk) -> None:
+    """Whoever signs in again in the same browser leaves no session behind."""
+    if desk.visitor is not None and desk.visitor.session_id is not None:
+        store.delete_session(session, desk.visitor.session_id)
+
+
+@contextlib.contextmanager
+def _counted(method: str) -> Iterator[None]:
+    try:
+        yield
+    except SignInThrottled:
+        metrics.SIGN_INS.labels(method, "throttled").inc()
+        raise
+    except SignInFailed:
+        metrics.SIGN_INS.labels(method, "failed").inc()
+        raise
+    metrics.SIGN_INS.labels(method, "ok").inc()
 
 
 def _half(session: Session, desk: Desk) -> OperatorSession:
@@ -211,11 +289,6 @@ def _detached(session: Session, signed_in: SignedIn) -> SignedIn:
     session.refresh(signed_in.session)
     session.expunge(signed_in.session)
     return signed_in
-
-
-def _note(desk: Desk, attempt: signin.Desk, name: str) -> None:
-    with desk.db.begin() as session:
-        attempt.note_failure(session, name)
 
 
 def _session_row(row: OperatorSession, desk: Desk) -> SessionRow:

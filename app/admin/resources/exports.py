@@ -196,7 +196,7 @@ def _statements(desk: Desk, within: Bounds) -> Iterator[Cells]:
         with desk.db.read() as session:
             wallets = ledger_store.list_wallets(session, after_id=last, limit=PAGE)
             months = ledger_store.wallet_months(session, wallets, since=since, until=until)
-            people = user_store.load(session, [wallet.user_id or 0 for wallet in wallets])
+            people = user_store.load_by_ids(session, [wallet.user_id or 0 for wallet in wallets])
         for wallet in wallets:
             user, month = people[wallet.user_id or 0], months[wallet.id]
             yield (

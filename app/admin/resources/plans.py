@@ -1,7 +1,6 @@
 """Plans, as the API and the pages show and change them."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Self
 
 from pydantic import BaseModel, Field
@@ -9,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import versions
 from app.admin.desk import Desk
+from app.admin.inputs import Amount
 from app.admin.paging import Page, PageQuery
 from app.limits import VisitorLimits
 from app.money import from_nano
@@ -23,10 +23,10 @@ class PlanOut(BaseModel):
     id: int
     name: str
     limits: VisitorLimits
-    credit_limit: Decimal | None = Field(
+    credit_limit: Amount | None = Field(
         description="How far below zero a wallet may go; null is without end."
     )
-    price_multiplier: Decimal
+    price_multiplier: Amount
     created_at: datetime
 
     @classmethod

@@ -1,0 +1,99 @@
+"""What is forgotten, and when: rows that nobody needs any more, by the periodic jobs."""
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from app.alerts import store as alert_store
+from app.audit.journal import Actor
+from app.codes import commands as code_commands
+from app.findings import store as findings_store
+from app.jobs import store as job_store
+from app.metering import store as metering_store
+from app.operators import signin
+from app.operators import store as operator_store
+from app.runtime import Runtime
+from app.sightings import store as sighting_store
+from app.tokens import store as token_store
+from app.unfinished import store as unfinished_store
+
+SESSIONS_KEPT = timedelta(days=7)
+"""A finish may come long after its session has expired, and is billed by it."""
+UNFINISHED_KEPT = timedelta(days=400)
+"""A year's report can be made when the year is over."""
+BACKGROUND_JOBS_KEPT = timedelta(days=90)
+"""What they did stands in the audit journal; this is only how it went."""
+ACTOR = Actor("worker", "worker")
+
+log = structlog.get_logger(__name__)
+
+
+def prune_sessions(runtime: Runtime, now: datetime) -> None:
+    """Forget visitors' sessions that expired a week ago."""
+    with runtime.db.begin() as session:
+        pruned = token_store.prune_sessions(session, expired_before=now - SESSIONS_KEPT)
+    if pruned:
+        log.info("sessions_pruned", count=pruned)
+
+
+def prune_operators(runtime: Runtime, now: datetime) -> None:
+    """Forget operators' sessions that have ended, and failed sign-ins that count no more."""
+    idle = timedelta(seconds=runtime.settings.admin.session_idle_s)
+    with runtime.db.begin() as session:
+        pruned = operator_store.prune(
+            session, now=now, idle_since=now - idle, failures_before=now - signin.WINDOW
+        )
+    if pruned:
+        log.info("operator_sessions_pruned", count=pruned)
+
+
+def prune_quarantine(runtime: Runtime, now: datetime) -> None:
+    """Forget unreadable finishes that were kept for as long as the settings say."""
+    kept = timedelta(days=runtime.settings.hooks.quarantine_days)
+    with runtime.db.begin() as session:
+        pruned = metering_store.prune_quarantined(session, received_before=now - kept)
+    if pruned:
+        log.warning("quarantine_pruned", count=pruned)
+
+
+def prune_refusals(runtime: Runtime, now: datetime) -> None:
+    """Forget why calls were refused as long ago as the settings say."""
+    kept = timedelta(days=runtime.settings.hooks.refusals_days)
+    with runtime.db.begin() as session:
+        pruned = sighting_store.prune(session, before=now - kept)
+    if pruned:
+        log.info("refusals_pruned", count=pruned)
+
+
+def prune_unfinished(runtime: Runtime, now: datetime) -> None:
+    """Forget unfinished turns of more than a year ago."""
+    with runtime.db.begin() as session:
+        pruned = unfinished_store.prune(session, asked_before=now - UNFINISHED_KEPT)
+    if pruned:
+        log.info("unfinished_turns_pruned", count=pruned)
+
+
+def prune_background_jobs(runtime: Runtime, now: datetime) -> None:
+    """Forget background jobs that ended long ago."""
+    with runtime.db.begin() as session:
+        pruned = job_store.prune(session, finished_before=now - BACKGROUND_JOBS_KEPT)
+    if pruned:
+        log.info("background_jobs_pruned", count=pruned)
+
+
+def forget_code_texts(runtime: Runtime, now: datetime) -> None:
+    """Drop the sealed text of redemption codes that nobody printed in time."""
+    with runtime.db.begin() as session:
+        batches = code_commands.forget_overdue_texts(session, actor=ACTOR, now=now)
+    if batches:
+        log.info("code_texts_forgotten", batches=batches)
+
+
+def prune_alerts(runtime: Runtime, now: datetime) -> None:
+    """Forget deliveries, alerts and findings that were over long ago."""
+    before = now - timedelta(days=runtime.settings.alerts.kept_days)
+    with runtime.db.begin() as session:
+        pruned = alert_store.prune(session, before=before)
+        pruned += findings_store.prune(session, resolved_before=before)
+    if pruned:
+        log.info("alerts_pruned", count=pruned)

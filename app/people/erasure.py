@@ -1,0 +1,70 @@
+"""Erase what is known of a person, and keep the books whole.
+
+Users and tokens know nothing of each other; here both happen in one transaction.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.admission.gate import Gate
+from app.audit.journal import Actor
+from app.errors import Conflict, Invalid
+from app.tokens import store as token_store
+from app.users import commands
+from app.users.models import User
+
+
+class QuestionsOpen(Conflict):
+    """Their answers are still on the way, and with them what they have to be billed by."""
+
+    code = "questions_open"
+
+
+class SubjectDiffers(Invalid):
+    """What was typed to be sure is not the user's subject."""
+
+    code = "subject_differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What went, besides name, locale, attributes and subject."""
+
+    user: User
+    sessions: int
+    tokens: int
+
+
+def erase(
+    session: Session,
+    user: User,
+    *,
+    typed: str,
+    gate: Gate,
+    actor: Actor,
+    now: datetime,
+    reason: str | None = None,
+) -> Erased:
+    """Replace the subject by a pseudonym, drop the profile, delete sessions and minted tokens.
+
+    Wallet, transactions and usage stay under the user's number and uid. Tokens the issuer gave
+    them before are refused from now on. It cannot be undone.
+
+    Raises:
+        SubjectDiffers: ``typed`` is not the user's subject.
+        UserErased: it was done before.
+        QuestionsOpen: the gate knows of questions whose answer has not come.
+    """
+    if user.erased_at is None and typed != user.subject:
+        raise SubjectDiffers("type the subject of the user to go on")
+    held = gate.snapshot(user.id, 0)
+    if held is not None and held.visitor_open:
+        raise QuestionsOpen(
+            f"{held.visitor_open} questions of user {user.id} wait for their answer: suspend the "
+            "user, and erase when they are through"
+        )
+    commands.erase(session, user, actor=actor, now=now, reason=reason)
+    sessions, tokens = token_store.delete_of_user(session, user.id)
+    return Erased(user, sessions, tokens)

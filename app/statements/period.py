@@ -1,0 +1,59 @@
+"""A wallet's statement of a period: what stood in it before and after, and everything between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.ledger import store as ledger_store
+from app.ledger.browsing import store as browsing
+from app.ledger.browsing.store import KindSum
+from app.statements.statement import StatementEntry, entries_of
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodStatement:
+    """Nano-units; ``closing`` is ``opening`` and all ``sums`` together.
+
+    A transaction belongs to the time it was posted at, which for an answer is when it came. What
+    waited in the spool was written later than that: ``balance_after`` of its neighbours may jump.
+    """
+
+    opening: int
+    closing: int
+    sums: Sequence[KindSum]
+    entries: Sequence[StatementEntry]
+    """One page of them, newest first."""
+    next_before: int | None
+
+
+def load_period(
+    session: Session,
+    user_id: int,
+    *,
+    since: datetime,
+    until: datetime,
+    before: int | None,
+    limit: int,
+) -> PeriodStatement:
+    """The user's transactions from ``since`` up to, not including, ``until``.
+
+    Who has no wallet yet has an empty one.
+    """
+    wallet = ledger_store.find_account(session, user_id)
+    if wallet is None:
+        return PeriodStatement(0, 0, (), (), None)
+    opening = browsing.sum_before(session, wallet.id, since)
+    sums = browsing.sum_by_kind(session, wallet.id, since=since, until=until)
+    rows = browsing.list_period(
+        session, wallet.id, since=since, until=until, before=before, limit=limit + 1
+    )
+    page = rows[:limit]
+    return PeriodStatement(
+        opening=opening,
+        closing=opening + sum(one.amount for one in sums),
+        sums=sums,
+        entries=entries_of(session, page),
+        next_before=page[-1].sequence if len(rows) > limit else None,
+    )
