@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sqlalchemy.orm import Session
 
 from app.admin.desk import Desk
+from app.admin.inputs import Text
 from app.errors import Invalid
 from app.links import store as link_store
 from app.links.store import LinkNotFound
@@ -52,8 +53,6 @@ def _listed(value: object) -> object:
 Moment = Annotated[datetime, AfterValidator(_of_our_time)]
 """A day or time; without an offset it is by the clock asked for."""
 Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_known_zone)]
-Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
-"""PostgreSQL takes no NUL, not even to compare."""
 Texts = Annotated[list[Text], BeforeValidator(_listed), Field(max_length=20)]
 Groups = Annotated[list[Group], BeforeValidator(_listed), Field(max_length=2)]
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Self
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
 from app.admin.desk import Desk
+from app.admin.inputs import Amount
 from app.admin.resources.asking import ReportQuery, as_query
 from app.money import from_nano
 from app.reports import store
@@ -24,12 +24,12 @@ class AmountsOut(BaseModel):
 
     questions: int | None = Field(description="Answers.")
     visitors: int | None = Field(description="Users with an answer, where asked for.")
-    points: Decimal
-    charge: Decimal
-    corrections: Decimal | None = Field(
+    points: Amount
+    charge: Amount
+    corrections: Amount | None = Field(
         description="What re-ratings, reversals and refunds added to the charge; mostly below zero."
     )
-    net: Decimal = Field(description="The charge with its corrections.")
+    net: Amount = Field(description="The charge with its corrections.")
     input_tokens: int
     output_tokens: int
     embedding_tokens: int

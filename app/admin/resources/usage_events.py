@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
 from app.admin.desk import Desk
+from app.admin.inputs import Amount, Text
 from app.admin.paging import Page
-from app.admin.resources.asking import Asked, Text, bounds, link_id, user_id, zone_of
+from app.admin.resources.asking import Asked, bounds, link_id, user_id, zone_of
 from app.metering.models import UsageLine
 from app.metering.store import EventNotFound
 from app.money import from_nano
@@ -54,8 +54,8 @@ class EventOut(BaseModel):
     link_name: str
     app_name: str | None
     chat_id: str | None
-    points: Decimal
-    charge: Decimal
+    points: Amount
+    charge: Amount
     input_tokens: int | None
     output_tokens: int | None
     running_time_ms: int | None
@@ -81,8 +81,8 @@ class LineOut(BaseModel):
     output_tokens: int | None
     embedding_tokens: int | None
     rerank_tokens: int | None
-    points: Decimal
-    charge: Decimal
+    points: Amount
+    charge: Amount
 
     @classmethod
     def of(cls, line: UsageLine) -> Self:
@@ -106,8 +106,8 @@ class MovementOut(BaseModel):
     transaction_id: int
     kind: str
     posted_at: datetime
-    amount: Decimal = Field(description="The change of the wallet's balance.")
-    balance_after: Decimal
+    amount: Amount = Field(description="The change of the wallet's balance.")
+    balance_after: Amount
     currency: str
     actor: str
     reason: str | None
@@ -138,9 +138,9 @@ class EventDetailOut(BaseModel):
     generation: str
     billed_by: str
     price_version_id: int | None
-    points: Decimal
-    charge: Decimal
-    costs: Decimal = Field(description="What it is charged with all that became of it since.")
+    points: Amount
+    charge: Amount
+    costs: Amount = Field(description="What it is charged with all that became of it since.")
     node_count: int
     running_time_ms: int | None
     body_bytes: int
