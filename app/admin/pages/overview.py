@@ -50,6 +50,6 @@ def _charts(found: OverviewOut) -> list[tuple[str, Markup | None]]:
         (_("Questions a day, by model"), found.by_model, "questions"),
     )
     return [
-        (title, usage_charts.drawn(report, measure, title=title))
+        (title, usage_charts.drawn(report, measure, title=title, is_narrow=True))
         for title, report, measure in wanted
     ]

@@ -21,13 +21,13 @@ _FORMATS = {"hour": "%m-%d %H:%M", "day": "%m-%d", "week": "%m-%d", "month": "%Y
 Values = dict[datetime, Decimal]
 
 
-def drawn(report: ReportOut, measure: str, *, title: str) -> Markup | None:
+def drawn(report: ReportOut, measure: str, *, title: str, is_narrow: bool = False) -> Markup | None:
     """The chart of one measure; None where there is nothing to draw, or too much."""
     if not report.rows or len(report.starts) > BUCKETS_MAX:
         return None
     if report.per is None:
         return _by_row(report, measure, title)
-    return _by_time(report, measure, title)
+    return _by_time(report, measure, title, is_narrow=is_narrow)
 
 
 def row_label(row: RowOut) -> str:
@@ -48,11 +48,12 @@ def _cut(label: str) -> str:
     return label if len(label) <= LABEL_CHARS_MAX else f"{label[: LABEL_CHARS_MAX - 1]}…"
 
 
-def _by_time(report: ReportOut, measure: str, title: str) -> Markup:
+def _by_time(report: ReportOut, measure: str, title: str, *, is_narrow: bool) -> Markup:
     labels = [start.strftime(_FORMATS[report.per or "day"]) for start in report.starts]
     series = _series(report, measure)
     if not report.by:
-        return charts.bars(labels, {title: _along(report.starts, _merged(series))}, title=title)
+        merged = _along(report.starts, _merged(series))
+        return charts.bars(labels, {title: merged}, title=title, is_narrow=is_narrow)
     others = [label for label, (is_others, _) in series.items() if is_others]
     named = sorted(
         (label for label in series if label not in others),
@@ -63,7 +64,7 @@ def _by_time(report: ReportOut, measure: str, title: str) -> Markup:
     if rest := [*named[room:], *others]:
         merged = _merged({label: series[label] for label in rest})
         shown[_("Others")] = _along(report.starts, merged)
-    return charts.bars(labels, shown, title=title)
+    return charts.bars(labels, shown, title=title, is_narrow=is_narrow)
 
 
 def _series(report: ReportOut, measure: str) -> dict[str, tuple[bool, Values]]:
