@@ -52,8 +52,8 @@ def _by_time(report: ReportOut, measure: str, title: str, *, is_narrow: bool) ->
     labels = [start.strftime(_FORMATS[report.per or "day"]) for start in report.starts]
     series = _series(report, measure)
     if not report.by:
-        merged = _along(report.starts, _merged(series))
-        return charts.bars(labels, {title: merged}, title=title, is_narrow=is_narrow)
+        whole = _along(report.starts, _merged(series))
+        return charts.bars(labels, {title: whole}, title=title, is_narrow=is_narrow)
     others = [label for label, (is_others, _) in series.items() if is_others]
     named = sorted(
         (label for label in series if label not in others),
@@ -70,8 +70,8 @@ def _by_time(report: ReportOut, measure: str, title: str, *, is_narrow: bool) ->
 def _series(report: ReportOut, measure: str) -> dict[str, tuple[bool, Values]]:
     series: dict[str, tuple[bool, Values]] = {}
     for row in report.rows:
-        if row.at is None:
-            continue
+        if row.at is None or getattr(row, measure) is None:
+            continue  # questions of others that stand in several rows cannot be told
         _is_others, values = series.setdefault(row_label(row), (row.is_others, {}))
         values[row.at] = values.get(row.at, Decimal(0)) + _value(row, measure)
     return series
