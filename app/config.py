@@ -31,6 +31,7 @@ from app import sources
 from app.alert_settings import AlertSettings, MailSettings
 from app.errors import Invalid
 from app.sources import CONFIG_VARIABLE, PREFIX
+from app.visitor_settings import VisitorSettings
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECRETS = (
@@ -279,6 +280,7 @@ class Settings(Section):
     billing: Billing = Billing()
     admin: Admin = Admin()
     oidc: Oidc = Oidc()
+    visitor: VisitorSettings = VisitorSettings()
     alerts: AlertSettings = AlertSettings()
     mail: MailSettings = MailSettings()
     logging: Logging = Logging()

@@ -8,6 +8,7 @@ from app.config import Settings
 from app.hooks.routes import hooks
 from app.ops import ops
 from app.runtime import Runtime
+from app.visitor import installing as visitor
 
 
 def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
@@ -21,4 +22,6 @@ def create_app(settings: Settings, runtime: Runtime | None = None) -> Flask:
     app.register_blueprint(ops)
     if settings.admin.enabled:
         admin.install(app, runtime)
+    if settings.visitor.enabled:
+        visitor.install(app)
     return app

@@ -12,8 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import psycopg
+if TYPE_CHECKING:
+    import psycopg
+
 
 LOOKS_PER_WAIT = 10
 """A wait is given up at most a tenth of its length too late."""
@@ -69,8 +72,10 @@ class Patience:
                     wait.give_up()
 
 
-def hang_up(connection: psycopg.Connection) -> None:
+def hang_up(connection: "psycopg.Connection") -> None:
     """End the connection under whoever waits for an answer on it; closing it is left to them."""
+    import psycopg  # noqa: PLC0415 - SQLite needs none, and it takes long to import
+
     with contextlib.suppress(OSError, psycopg.Error):
         twin = socket.socket(fileno=os.dup(connection.fileno()))
         with twin:

@@ -74,6 +74,7 @@ def verify_ledger(runtime: Runtime, now: datetime) -> None:
     )
     _report(verified.findings, "books", verification.CODES)
     _keep(runtime, verified.findings, () if verified.is_truncated else verification.CODES, now)
+    _note_run(runtime, "books", len(verified.findings), now)
     log.info("ledger_verified", findings=len(verified.findings))
 
 
@@ -96,6 +97,7 @@ def verify_recent(runtime: Runtime, now: datetime) -> None:
     _report(found, "recent", selfaudit.CODES)
     is_whole = len(found) < RECENT_FINDINGS_MAX
     _keep(runtime, found, selfaudit.CODES if is_whole else (), now)
+    _note_run(runtime, "recent", len(verified.findings) + len(found), now)
 
 
 def _keep(
@@ -103,6 +105,11 @@ def _keep(
 ) -> None:
     with runtime.db.begin() as session:
         findings_store.record(session, findings, resolves=resolves, now=now)
+
+
+def _note_run(runtime: Runtime, scope: str, findings: int, now: datetime) -> None:
+    with runtime.db.begin() as session:
+        findings_store.note_run(session, scope, findings=findings, now=now)
 
 
 def _report(findings: Sequence[Finding], scope: str, codes: Sequence[str]) -> None:

@@ -253,7 +253,7 @@ def _found(code, scope):
 def test_sessions_are_pruned_a_week_after_they_expired(monkeypatch, db, now):
     asked = []
     monkeypatch.setattr(
-        worker.token_store,
+        housekeeping.token_store,
         "prune_sessions",
         lambda _session, *, expired_before: asked.append(expired_before) or 0,
     )
@@ -362,7 +362,7 @@ def test_partitions_are_made_before_they_are_needed(db, now):
 def test_unfinished_turns_are_kept_for_more_than_a_year(monkeypatch, db, now):
     asked = []
     monkeypatch.setattr(
-        worker.unfinished_store,
+        housekeeping.unfinished_store,
         "prune",
         lambda _session, *, asked_before: asked.append(asked_before) or 0,
     )

@@ -98,6 +98,15 @@ def allow(permission: str) -> Callable[[View], View]:
     return mark
 
 
+def may_open(endpoint: str) -> bool:
+    """Whether there is such a view, and whoever asks may open it: only then it is linked to."""
+    view = current_app.view_functions.get(endpoint)
+    if view is None:
+        return False
+    permission = permission_of(view)
+    return permission in {SELF, PUBLIC} or desk().may(permission or "")
+
+
 def permission_of(view: Callable[..., Any]) -> str | None:
     return getattr(view, "permission", None)
 

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from cachetools import TTLCache
 
-from app.admin.minutes import WINDOW_S, Minutes
 from app.errors import Forbidden
+from app.pagekit.minutes import WINDOW_S, Minutes
 from app.telemetry import metrics
 
 BAD_MAX = 30

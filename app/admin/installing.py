@@ -2,20 +2,26 @@
 
 from flask import Blueprint, Flask
 
-from app.admin import access, documents, door_words, wording
+from app.admin import access, documents, door_words, explaining, wording
+from app.admin.api import alerts as api_alerts
 from app.admin.api import audit as api_audit
+from app.admin.api import codes as api_codes
 from app.admin.api import exports as api_exports
 from app.admin.api import findings as api_findings
 from app.admin.api import issuers as api_issuers
+from app.admin.api import jobs as api_jobs
 from app.admin.api import ledger as api_ledger
 from app.admin.api import links as api_links
 from app.admin.api import operators as api_operators
+from app.admin.api import page_links as api_page_links
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
 from app.admin.api import programs as api_programs
+from app.admin.api import refusals as api_refusals
 from app.admin.api import reratings as api_reratings
 from app.admin.api import saved_views as api_saved_views
 from app.admin.api import section as api
+from app.admin.api import self_audit as api_self_audit
 from app.admin.api import settings as api_settings
 from app.admin.api import signin as api_signin
 from app.admin.api import tokens as api_tokens
@@ -25,10 +31,13 @@ from app.admin.api import wallets as api_wallets
 from app.admin.api.section import Section
 from app.admin.pages import (
     account,
+    alert_destinations,
     audit,
+    codes,
     exports,
     findings,
     issuers,
+    jobs,
     ledger,
     links,
     operators,
@@ -36,7 +45,9 @@ from app.admin.pages import (
     plans,
     prices,
     programs,
+    refusals,
     reratings,
+    self_audit,
     settings,
     sso,
     tokens,
@@ -61,23 +72,32 @@ API: tuple[Section, ...] = (
     api_ledger.section,
     api_issuers.section,
     api_tokens.section,
+    api_page_links.section,
+    api_alerts.section,
     api_audit.section,
+    api_codes.section,
     api_findings.section,
+    api_jobs.section,
     api_operators.section,
     api_plans.section,
     api_prices.section,
     api_programs.section,
+    api_refusals.section,
     api_reratings.section,
+    api_self_audit.section,
     api_settings.section,
 )
 """Every resource of the JSON API."""
 
 PAGES: tuple[Blueprint, ...] = (
     account.blueprint,
+    alert_destinations.blueprint,
     audit.blueprint,
+    codes.blueprint,
     exports.blueprint,
     findings.blueprint,
     issuers.blueprint,
+    jobs.blueprint,
     ledger.blueprint,
     links.blueprint,
     operators.blueprint,
@@ -85,7 +105,9 @@ PAGES: tuple[Blueprint, ...] = (
     plans.blueprint,
     prices.blueprint,
     programs.blueprint,
+    refusals.blueprint,
     reratings.blueprint,
+    self_audit.blueprint,
     settings.blueprint,
     sso.blueprint,
     tokens.blueprint,
@@ -116,7 +138,9 @@ def install(app: Flask, runtime: Runtime) -> None:
     access.csrf.init_app(app)
     app.jinja_env.globals.update(
         may=lambda permission: access.desk().may(permission),
+        may_open=access.may_open,
         **wording.NAMES,
+        **explaining.NAMES,
         **door_words.NAMES,
     )
     for section in API:

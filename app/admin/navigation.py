@@ -36,6 +36,7 @@ GROUPS: tuple[Group, ...] = (
         (
             Entry("users.index", _("Users"), "people", "users:read"),
             Entry("links.index", _("Links"), "link-45deg", "links:read"),
+            Entry("refusals.index", _("Refusals"), "sign-stop", "refusals:read"),
             Entry("issuers.index", _("Issuers"), "patch-check", "issuers:read"),
             Entry("tokens.check", _("Visitors’ tokens"), "key", "tokens:check"),
         ),
@@ -45,13 +46,17 @@ GROUPS: tuple[Group, ...] = (
         (
             Entry("plans.index", _("Plans"), "layers", "plans:read"),
             Entry("prices.index", _("Prices"), "tags", "prices:read"),
+            Entry("codes.index", _("Redemption codes"), "gift", "codes:read"),
             Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
         ),
     ),
     Group(
         _("Watch"),
         (
+            Entry("alerts.index", _("Alerts"), "bell", "alerts:read"),
+            Entry("self_audit.index", _("Self-audit"), "clipboard-check", "findings:read"),
             Entry("findings.index", _("Findings"), "clipboard-pulse", "findings:read"),
+            Entry("jobs.index", _("Long work"), "hourglass-split", "jobs:read"),
             Entry("audit.index", _("Audit"), "journal-text", "audit:read"),
         ),
     ),

@@ -36,6 +36,11 @@ Amount = Annotated[Decimal, Field(ge=0, le=Decimal(10**9), decimal_places=9)]
 Factor = Annotated[Decimal, Field(ge=1, le=1000)]
 
 
+Code = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")]
+Codes = Annotated[tuple[Code, ...], Field(max_length=100)]
+COUNT_MAX = 10**9
+
+
 def _rising(percents: tuple[int, ...]) -> tuple[int, ...]:
     if not percents or not all(1 <= one <= 1000 for one in percents):  # noqa: PLR2004 - percent
         raise ValueError("at least one number from 1 to 1000")
@@ -69,10 +74,10 @@ class UnusualSpend(Thresholds):
 
 
 class RefusalSpike(Thresholds):
-    count_min: int = Field(default=30, ge=1)
+    count_min: int = Field(default=30, ge=1, le=COUNT_MAX)
     factor: Factor = Decimal(3)
     """So many times what the day before had."""
-    ignored: tuple[str, ...] = ()
+    ignored: Codes = ()
     """Codes of refusals that say nothing here."""
 
 
@@ -81,18 +86,18 @@ class SpoolWaits(Thresholds):
 
 
 class FindingsOpen(Thresholds):
-    ignored: tuple[str, ...] = ()
+    ignored: Codes = ()
     """Codes of findings that somebody knows of."""
 
 
 class UnfinishedTurns(Thresholds):
-    count_min: int = Field(default=20, ge=1)
+    count_min: int = Field(default=20, ge=1, le=COUNT_MAX)
     percent: int = Field(default=20, ge=1, le=100)
     """Of all questions since yesterday's midnight."""
 
 
 class Quarantine(Thresholds):
-    count_min: int = Field(default=1, ge=1)
+    count_min: int = Field(default=1, ge=1, le=COUNT_MAX)
 
 
 class JobsFailing(Thresholds):

@@ -32,9 +32,22 @@ def _plain(name: str) -> str:
     return name
 
 
+def _callable(url: str) -> str:
+    parts = urlsplit(url)  # raises ValueError itself, for brackets that hold no address
+    if not url.isprintable() or not parts.hostname:
+        raise ValueError("must be a whole address")
+    return url
+
+
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_plain)]
-Url = Annotated[str, Field(pattern=r"^https?://[^\s@#]+$", max_length=2000)]
-Mailbox = Annotated[str, Field(pattern=r"^[^\s@<>,;:\"]+@[^\s@<>,;:\"]+$", max_length=254)]
+Url = Annotated[
+    str, Field(pattern=r"^https?://[^\s@#]+$", max_length=2000), AfterValidator(_callable)
+]
+Mailbox = Annotated[
+    str,
+    Field(pattern=r"^[^\s@<>,;:\"]+@[^\s@<>,;:\"]+$", max_length=254),
+    AfterValidator(_plain),
+]
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 
 
@@ -44,15 +57,15 @@ class _Destination(BaseModel):
     is_enabled: bool = True
     locale: Locale = "zh"
     min_severity: Severity = "info"
-    conditions: tuple[Condition, ...] | None = None
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=50)] | None = None
     """Only these; None: all."""
     quiet_from: Clock | None = None
     quiet_until: Clock | None = None
     time_zone: ZoneName = "Asia/Shanghai"
     url: Url | None = None
     """Of a webhook or bot. Confidential: a bot's holds its key."""
-    recipients: tuple[Mailbox, ...] = ()
-    secret: SecretStr | None = None
+    recipients: Annotated[tuple[Mailbox, ...], Field(max_length=50)] = ()
+    secret: Annotated[SecretStr, Field(max_length=500)] | None = None
     """Of a bot with signatures switched on; of a webhook only to bring one along."""
 
     @model_validator(mode="after")

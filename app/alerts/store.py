@@ -12,6 +12,7 @@ from app.db import insert_ignoring
 from app.errors import NotFound
 
 PENDING = "pending"
+_ID_MAX = 2**63 - 1
 FOLDED_AT_ONCE = 200
 """Messages that one digest may replace."""
 
@@ -83,7 +84,7 @@ def get_alert(session: Session, alert_id: int) -> Alert:
     Raises:
         NotFound: there is none (``alert_not_found``).
     """
-    alert = session.get(Alert, alert_id)
+    alert = session.get(Alert, alert_id) if alert_id <= _ID_MAX else None
     if alert is None:
         raise NotFound(f"there is no alert {alert_id}", code="alert_not_found")
     return alert
@@ -93,7 +94,9 @@ def list_alerts(
     session: Session,
     *,
     with_resolved: bool = False,
+    with_open: bool = True,
     condition: str | None = None,
+    severity: str | None = None,
     before_id: int | None = None,
     limit: int = 50,
 ) -> Sequence[Alert]:
@@ -101,6 +104,10 @@ def list_alerts(
     statement = sa.select(Alert).order_by(Alert.id.desc()).limit(limit)
     if not with_resolved:
         statement = statement.where(Alert.open_key.is_not(None))
+    if not with_open:
+        statement = statement.where(Alert.open_key.is_(None))
+    if severity is not None:
+        statement = statement.where(Alert.severity == severity)
     if condition is not None:
         statement = statement.where(Alert.condition == condition)
     if before_id is not None:
@@ -135,6 +142,18 @@ def get_destination(session: Session, name: str) -> Destination:
             f"there is no destination named {name!r}; `shareauth alerts destinations list` shows "
             "them"
         )
+    return found
+
+
+def get_destination_by_id(session: Session, destination_id: int) -> Destination:
+    """The destination of that id.
+
+    Raises:
+        DestinationNotFound: there is none.
+    """
+    found = session.get(Destination, destination_id) if destination_id <= _ID_MAX else None
+    if found is None:
+        raise DestinationNotFound(f"there is no destination {destination_id}")
     return found
 
 
@@ -298,7 +317,7 @@ def get_delivery(session: Session, delivery_id: int) -> Delivery:
     Raises:
         DeliveryNotFound: there is none, or it was pruned.
     """
-    delivery = session.get(Delivery, delivery_id)
+    delivery = session.get(Delivery, delivery_id) if delivery_id <= _ID_MAX else None
     if delivery is None:
         raise DeliveryNotFound(
             f"there is no delivery {delivery_id}; `shareauth alerts deliveries` shows them"

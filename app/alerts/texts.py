@@ -150,6 +150,11 @@ def summary(alert: Mapping[str, Any], locale: str) -> str:
     return _SENTENCES[alert["condition"]][locale][0].format(**_values(alert, locale))
 
 
+def advice(condition: str, locale: str) -> str:
+    """What to do about an alert of this condition, in one sentence."""
+    return _SENTENCES[condition][locale][1]
+
+
 def render(payload: Mapping[str, Any], locale: str, zone: ZoneInfo) -> Text:
     """The message of any payload; times by the clock of ``zone``."""
     event = payload["type"].partition(".")[2]

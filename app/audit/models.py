@@ -19,7 +19,7 @@ class AuditEntry(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     actor: Mapped[str] = mapped_column(sa.String(200))
     source: Mapped[str] = mapped_column(sa.String(20))
-    """Where it was asked for: ``cli``, ``admin``, ``api``, ``service``."""
+    """Where it was asked for: ``cli``, ``admin``, ``api``, ``visitor``, ``service``."""
     address: Mapped[str | None] = mapped_column(sa.String(64))
     action: Mapped[str] = mapped_column(sa.String(80))
     object_type: Mapped[str] = mapped_column(sa.String(40))

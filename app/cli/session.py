@@ -5,14 +5,13 @@ import functools
 import getpass
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from app import config, revision, schema
-from app.admission.gate import Gate
 from app.audit.journal import Actor
 from app.cli import foundation
 from app.cli.frame import Report
@@ -23,6 +22,9 @@ from app.first_start import prepare, secret_key
 from app.keys import Keys
 from app.tokens import issuers
 from app.tokens.issuers import IssuerSpec
+
+if TYPE_CHECKING:
+    from app.admission.gate import Gate
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -68,11 +70,13 @@ class Desk:
         return issuers.parse_configured(self.settings.issuers)
 
     @functools.cached_property
-    def gate(self) -> Gate:
+    def gate(self) -> "Gate":
         # A hook has milliseconds; a person would rather wait than have their change go unheard.
         redis = self.settings.redis.model_copy(update={"timeout_ms": GATE_TIMEOUT_MS})
         patient = self.settings.model_copy(update={"redis": redis})
-        from app.runtime import redis_url  # noqa: PLC0415 - it brings the whole service along
+        # They bring the whole service along, and most commands need neither.
+        from app.admission.gate import Gate  # noqa: PLC0415
+        from app.runtime import redis_url  # noqa: PLC0415
 
         return Gate(patient, url=redis_url(patient))
 

@@ -57,8 +57,16 @@ def _period(function: Any) -> Any:  # noqa: ANN401 - a decorator of click's func
 @click.option("--app", "apps", multiple=True, metavar="NAME", help="Only of this app.")
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Only of this model.")
 @click.option("--node-kind", "kinds", multiple=True, metavar="KIND", help="Only of such nodes.")
-@click.option("--sort", type=click.Choice(MEASURES), default="charge", show_default=True)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option(
+    "--sort",
+    type=click.Choice(MEASURES),
+    default="charge",
+    show_default=True,
+    help="The most of this comes first.",
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many rows."
+)
 @click.option("--visitors", is_flag=True, help="Count who asked, too; takes longer.")
 @click.option(
     "--corrected",
@@ -105,7 +113,9 @@ def explore(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the options a
 @click.option("--model", metavar="NAME", help="Only with a line of this model.")
 @click.option("--chat", "chat_id", metavar="ID", help="Only of this chat of FastGPT's.")
 @click.option("--warnings", is_flag=True, help="Only those that were not wholly understood.")
-@click.option("--limit", type=click.IntRange(1, LIMIT_MAX), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, LIMIT_MAX), default=50, show_default=True, help="How many."
+)
 @click.option("--cursor", metavar="CURSOR", help="Where the page before ended.")
 @with_desk
 def events(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the options above

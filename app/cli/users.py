@@ -1,6 +1,7 @@
 """``shareauth users``: the people who ask."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import click
 from sqlalchemy.orm import Session
 
 from app.cli.frame import Group, Report
-from app.cli.inputs import NO_LOCALE, Limit, changed_limits, given
+from app.cli.inputs import NO_LOCALE, Duration, Limit, changed_limits, given
 from app.cli.output import amount, card, iso, local, table
 from app.cli.people import find_user, subject_argument
 from app.cli.session import Desk, validated, with_desk
+from app.errors import Invalid
 from app.i18n import LOCALES
 from app.ledger import store as ledger_store
 from app.limits import VisitorLimits
@@ -21,6 +23,7 @@ from app.people.plans import Plans
 from app.plans import store as plan_store
 from app.tokens import store as token_store
 from app.tokens.issuers import LOCAL
+from app.turns import page_pass
 from app.users import commands, store
 from app.users.commands import UserChange, UserSpec
 from app.users.models import User
@@ -187,6 +190,42 @@ def suspend(desk: Desk, subject: str, issuer: str | None, reason: str | None) ->
 def activate(desk: Desk, subject: str, issuer: str | None, reason: str | None) -> Report:
     """Admit a suspended user again."""
     return _set_suspended(desk, subject, issuer, reason, suspended=False)
+
+
+@users.command("page-link", example="shareauth users page-link alice --ttl 7d")
+@subject_argument
+@click.option(
+    "--ttl",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="How long it opens the page, such as 30m or 7d; at most 30 days.",
+)
+@with_desk
+def page_link(desk: Desk, subject: str, issuer: str | None, ttl: timedelta) -> Report:
+    """Make a link to a user's own page: balance, usage, limits, codes to redeem, chats to open.
+
+    Whoever has it is that user there until it expires; `shareauth tokens revoke --subject` ends it
+    before.
+    """
+    seconds = int(ttl.total_seconds())
+    if not page_pass.LINK_SECONDS_MIN <= seconds <= page_pass.LINK_SECONDS_MAX:
+        raise Invalid("--ttl: at least a minute, at most 30 days", code="ttl_invalid")
+    with desk.change() as session:
+        user = find_user(session, subject, issuer)
+        signed = page_pass.make_link(
+            session, user, lasts=ttl, keys=desk.keys, actor=desk.actor, now=desk.now
+        )
+        said = user.subject
+    address = page_pass.address(desk.settings.public_url, signed)
+    expires_at = desk.now + ttl
+    return Report(
+        {"url": address, "expires_at": iso(expires_at)},
+        [
+            f"A link to the page of {said}. Whoever has it is them until it expires.",
+            card({"page": address, "expires": local(expires_at, desk.settings.zone)}),
+        ],
+    )
 
 
 def _set_suspended(

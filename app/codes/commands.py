@@ -30,6 +30,17 @@ COUNT_MAX = 10_000
 PRINTABLE_FOR = timedelta(days=30)
 
 
+BatchName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=120,
+        pattern=r"^[^\x00-\x20\x7f./]([^\x00-\x1f\x7f/]*[^\x00-\x20\x7f/])?$",
+    ),
+]
+"""A part of addresses: no slash, no dot to begin with, no blank at either end."""
+
+
 class BatchCancelled(Conflict):
     """A cancelled batch stays cancelled."""
 
@@ -47,7 +58,7 @@ class BatchSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    name: BatchName
     amount: Annotated[int, Field(gt=0, le=NANO_MAX)]
     currency: Annotated[str, Field(min_length=1, max_length=12)]
     count: Annotated[int, Field(ge=1, le=COUNT_MAX)]

@@ -45,6 +45,7 @@ class RedemptionCode(Base):
     __table_args__ = (
         sa.UniqueConstraint("batch_id", "serial"),
         sa.Index(None, "redeemed_by", "batch_id"),
+        sa.Index(None, "batch_id", "redeemed_at"),
         sa.CheckConstraint(
             "(redeemed_at IS NULL) = (redeemed_by IS NULL) "
             "AND (redeemed_at IS NULL) = (transaction_id IS NULL)",

@@ -98,23 +98,33 @@ def lock_batch(session: Session, batch_id: int, *, for_change: bool) -> CodeBatc
 
 
 def list_batches(
-    session: Session, *, before_id: int | None = None, limit: int = 100
+    session: Session,
+    *,
+    status: str | None = None,
+    search: str | None = None,
+    before_id: int | None = None,
+    limit: int = 100,
 ) -> list[CountedBatch]:
-    """Newest first, those before ``before_id``."""
+    """Newest first, those before ``before_id``; ``search`` is a part of the name, of any case."""
     redeemed = (
-        sa.select(sa.func.count(RedemptionCode.redeemed_at))
-        .where(RedemptionCode.batch_id == CodeBatch.id)
+        sa.select(sa.func.count())
+        .where(RedemptionCode.batch_id == CodeBatch.id, RedemptionCode.redeemed_at.is_not(None))
         .scalar_subquery()
     )
     statement = sa.select(CodeBatch, redeemed).order_by(CodeBatch.id.desc()).limit(limit)
+    if status is not None:
+        statement = statement.where(CodeBatch.status == status)
+    if search is not None:
+        name = sa.func.lower(CodeBatch.name)
+        statement = statement.where(name.contains(search.lower(), autoescape=True))
     if before_id is not None:
         statement = statement.where(CodeBatch.id < before_id)
     return [CountedBatch(batch, count) for batch, count in session.execute(statement)]
 
 
 def count_redeemed(session: Session, batch_id: int) -> int:
-    counted = sa.select(sa.func.count(RedemptionCode.redeemed_at)).where(
-        RedemptionCode.batch_id == batch_id
+    counted = sa.select(sa.func.count()).where(
+        RedemptionCode.batch_id == batch_id, RedemptionCode.redeemed_at.is_not(None)
     )
     return session.scalar(counted) or 0
 

@@ -1,4 +1,4 @@
-"""What the self-audit found, kept until nobody finds it any more."""
+"""What the self-audit found, kept until nobody finds it any more, and when it last looked."""
 
 from datetime import datetime
 from typing import Any
@@ -28,3 +28,15 @@ class FindingRecord(Base):
     """In how many runs it was found since ``first_seen_at``."""
     resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a run that would have found it did not."""
+
+
+class AuditRun(Base):
+    """The last time the self-audit looked at the books, or at what was written lately."""
+
+    __tablename__ = "finding_runs"
+
+    scope: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    """``books`` for all of them, or ``recent``."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    findings: Mapped[int] = mapped_column(sa.BigInteger)
+    """How many it found."""

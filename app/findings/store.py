@@ -10,7 +10,7 @@ from typing import Protocol
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.findings.models import FindingRecord
+from app.findings.models import AuditRun, FindingRecord
 
 VOLATILE = frozenset({"count", "first", "last", "months"})
 """Ids that say how much was found, not where: they change while the finding stays the same."""
@@ -74,6 +74,21 @@ def record(
             )
             .values(resolved_at=now)
         )
+
+
+def note_run(session: Session, scope: str, *, findings: int, now: datetime) -> None:
+    """Write down that a run of this scope came to its end."""
+    run = session.get(AuditRun, scope)
+    if run is None:
+        session.add(AuditRun(scope=scope, at=now, findings=findings))
+    else:
+        run.at, run.findings = now, findings
+    session.flush()
+
+
+def list_runs(session: Session) -> Sequence[AuditRun]:
+    """The last run of each scope, by its name."""
+    return session.scalars(sa.select(AuditRun).order_by(AuditRun.scope)).all()
 
 
 def count_open(session: Session) -> list[OpenCode]:

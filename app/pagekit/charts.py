@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import pygal
 from markupsafe import Markup, escape
 
 from app.pagekit import formats
+from app.pagekit.drawing import pygal
 
 # pygal finds its plugins with an importer of an age before find_spec, of which Python warns
 # whenever anything is imported later on. None of its plugins is used.

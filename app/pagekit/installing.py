@@ -17,7 +17,12 @@ STATIC_KEPT_S = 3600
 
 
 def install(app: Flask) -> None:
-    """Bootstrap comes from its package, from this server: nothing is loaded from elsewhere."""
+    """Bootstrap comes from its package, from this server: nothing is loaded from elsewhere.
+
+    Every surface with pages asks for it; it is done once.
+    """
+    if site.name in app.blueprints:
+        return
     app.config.update(BOOTSTRAP_SERVE_LOCAL=True, SEND_FILE_MAX_AGE_DEFAULT=STATIC_KEPT_S)
     Bootstrap5(app)
     app.register_blueprint(site)

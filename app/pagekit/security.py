@@ -8,20 +8,33 @@ from app.config import Networks
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "font-src 'self'; connect-src 'self'; form-action {targets}; base-uri 'none'; "
     "frame-ancestors {ancestors}"
 )
 
+NOBODY = "'none'"
 
-def protect(response: Response, *, frame_ancestors: str = "'none'") -> Response:
-    """Add the headers. Pages are never kept by a browser or a proxy; what is static may be."""
+
+def protect(
+    response: Response,
+    *,
+    frame_ancestors: str = NOBODY,
+    form_targets: str = "'self'",
+    referrer: str = "same-origin",
+) -> Response:
+    """Add the headers. Pages are never kept by a browser or a proxy; what is static may be.
+
+    ``form_targets`` also names where the answer to a form may redirect to.
+    """
     headers = response.headers
-    headers["Content-Security-Policy"] = POLICY.format(ancestors=frame_ancestors)
+    headers["Content-Security-Policy"] = POLICY.format(
+        ancestors=frame_ancestors, targets=form_targets
+    )
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "same-origin"
+    headers["Referrer-Policy"] = referrer
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
     headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=()"
-    if frame_ancestors == "'none'":
+    if frame_ancestors == NOBODY:
         headers["X-Frame-Options"] = "DENY"
     if not (request.endpoint or "").endswith("static"):
         headers["Cache-Control"] = "no-store"

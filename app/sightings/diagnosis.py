@@ -49,8 +49,9 @@ ADVICE: Mapping[str, Advice] = {
         "problem",
         "FastGPT has never called this link.",
         "Paste the link's root URL into the identity verification field of the share link in "
-        "FastGPT, save it there, and open the link once. The community edition calls nothing, "
-        "none calls loopback addresses, and private ones only with CHECK_INTERNAL_IP=true.",
+        "FastGPT, save it there, and open the link once. The community edition calls nothing, no "
+        "edition calls loopback addresses, and with CHECK_INTERNAL_IP=true none calls private "
+        "ones.",
     ),
     "called_elsewhere": Advice(
         "problem",
@@ -212,6 +213,16 @@ def diagnose(
     return sorted(found, key=lambda one: order.index(one.code))
 
 
+def diagnose_stray(stray: StrayCalls, *, show_time: Callable[[datetime], str] = str) -> Diagnosed:
+    """What is wrong with calls that reached no link at all, if it was FastGPT that made them."""
+    params = _of_stray(stray, show_time)
+    if has_hook_folder_twice(stray.called):
+        return Diagnosed("hook_folder_twice", params)
+    if not stray.called.startswith("POST "):
+        return Diagnosed("not_post", params)
+    return Diagnosed("called_elsewhere", params)
+
+
 class _Clinic:
     """The calls of one link, by hook."""
 
@@ -315,9 +326,13 @@ def _elsewhere(
     if not strays:
         return
     stray = max(strays, key=lambda stray: stray.last_at)
-    params = {
+    yield Diagnosed("called_elsewhere", _of_stray(stray, show_time))
+
+
+def _of_stray(stray: StrayCalls, show_time: Callable[[datetime], str]) -> dict[str, object]:
+    return {
         "called": stray.called,
         "address": stray.address,
         "last_at": show_time(stray.last_at),
+        "hook": stray.called.rsplit("/", 1)[-1],
     }
-    yield Diagnosed("called_elsewhere", params)

@@ -147,11 +147,12 @@ def count_by_code(
     since: datetime,
     until: datetime,
     link_ids: Collection[int] | None = None,
+    hook: str | None = None,
 ) -> dict[tuple[datetime, str], int]:
     """How many refusals in each quarter of an hour, and why; ``periods.by_code`` adds them up.
 
     The quarter that ``since`` is in counts whole. Without ``link_ids`` those that reached no link
-    count as well.
+    count as well; ``NO_LINK`` among them stands for those.
     """
     total = sa.func.sum(RefusalCount.count)
     statement = (
@@ -162,6 +163,8 @@ def count_by_code(
     )
     if link_ids is not None:
         statement = statement.where(RefusalCount.link_id.in_(link_ids))
+    if hook is not None:
+        statement = statement.where(RefusalCount.hook == hook)
     return {(quarter, code): int(count) for quarter, code, count in session.execute(statement)}
 
 

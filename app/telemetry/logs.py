@@ -17,7 +17,7 @@ _SECRETS_IN_TEXT = re.compile(
     r"(?P<ours>\bsat_[A-Za-z0-9_-]{8,})"
     r"|(?P<jwt>\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*)"
     r"|(?P<guest>\bshareChat-\d+-[A-Za-z0-9_-]+)"
-    r"|(?P<path>/l/)[^/\s\"']+"
+    r"|(?P<path>/(?:l|me/s)/)[^/\s\"']+"
     r"|(?P<user>://[^/\s:@]*:)[^@\s/]+@"
 )
 
@@ -82,7 +82,7 @@ def _clean(name: str, value: Any) -> Any:  # noqa: ANN401 - log fields are anyth
 
 def _mask(match: re.Match[str]) -> str:
     if match["path"]:
-        return f"/l/{REDACTED}"
+        return f"{match['path']}{REDACTED}"
     if match["user"]:
         return f"{match['user']}{REDACTED}@"
     return REDACTED

@@ -66,6 +66,10 @@ def find_token(session: Session, digest: str) -> Token | None:
     return session.scalar(sa.select(Token).where(Token.digest == digest))
 
 
+def find_by_id(session: Session, token_id: int) -> Token | None:
+    return session.get(Token, token_id)
+
+
 def get_token(session: Session, token_id: int) -> Token:
     """The minted token of that id.
 

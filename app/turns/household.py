@@ -63,6 +63,11 @@ class Household:
         return None if plan is None else plan.id
 
 
+def plan_of(household: Household, user: User) -> PlanContext:
+    """The plan whose limits a user has."""
+    return household.plan_of(user, household.issuer(user.issuer_id))
+
+
 def plan_context(row: Plan) -> PlanContext:
     return PlanContext(
         id=row.id,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from app.config import Locale
 from app.db import Database
 from app.errors import Denied, Unavailable
 from app.keys import Keys
@@ -18,7 +19,7 @@ from app.tokens import known
 from app.tokens import store as token_store
 from app.tokens.issuers import IssuerSpec
 from app.tokens.jwks import KeySets
-from app.tokens.refusals import TokenMissing, TokenRejected
+from app.tokens.refusals import TokenExpired, TokenMissing, TokenRejected, TokenWrongLink
 from app.tokens.shapes import shape
 from app.turns import evidence as rules
 from app.turns.evidence import Evidence
@@ -26,8 +27,8 @@ from app.turns.household import Household, KnownUser, link_context
 from app.turns.link_context import LinkContext, Proof, Purpose, UserContext, Visitor
 from app.turns.memory import Memory, Shelf
 from app.turns.proving import Prover
-from app.turns.refusals import LinkDisabled, LinkUnknown, UserSuspended
-from app.turns.register import VISITORS_MAX, Call, Register
+from app.turns.refusals import GuestsRefused, LinkDisabled, LinkUnknown, UserSuspended
+from app.turns.register import VISITORS_MAX, Call, HookCall, Register
 
 LINKS_MAX = 2_000
 SIGNATURE_MAX_AGE = timedelta(minutes=5)
@@ -43,6 +44,15 @@ class _KeyedLink:
     context: LinkContext
     expires_at: datetime | None
     """When this key of it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """Somebody whose token is valid now, and what it proves."""
+
+    user_id: int
+    locale: Locale | None
+    evidence: Evidence
 
 
 class Directory:
@@ -119,7 +129,7 @@ class Directory:
         if found is not None:
             return found
         epoch, revision = self._memory.epoch, self._memory.revision
-        household = self._household()
+        household = self.household()
         with self._db.read() as session:
             row = link_store.find_by_name(session, name)
         if row is None:
@@ -150,13 +160,56 @@ class Directory:
             raise LinkDisabled(f"link {link.name!r} is switched off")
         if not token:
             raise TokenMissing("the call carries no token")
-        call = Call(link, now, purpose, self._household(), epoch)
+        call = HookCall(now, purpose, self.household(), epoch, link)
         digest = self._keys.token_digest(token)
         if purpose == "bill":
             user, is_guest, proof = self._debtor(token, digest, call)
         else:
             user, is_guest, proof = self._entrant(token, digest, call)
         return Visitor(link=link, user=user, is_guest=is_guest, proof=proof, revision=revision)
+
+    def recognise(self, token: str | None, now: datetime) -> "Recognised":
+        """Whom ``token`` speaks for where no link is asked for: the visitor's own page.
+
+        Stricter than a link: what is not valid now is carried on by no session, what may open one
+        session only opens none here, and ids that prove nothing say nothing. Nothing is believed
+        from memory but who the user is.
+
+        Raises:
+            Denied: TokenMissing, GuestsRefused, TokenRejected, TokenRevoked, TokenExpired,
+                TokenWrongLink (it is for one session), UserUnknown or UserSuspended.
+            Unavailable: the database, or the issuer's key set, cannot be had now.
+        """
+        epoch = self._memory.epoch
+        if not token:
+            raise TokenMissing("no token was given")
+        if shape(token) == "guest":
+            raise GuestsRefused("a guest's id opens no page of their own")
+        household = self.household()
+        digest = self._keys.token_digest(token)
+        evidence = self._prover.prove(token, digest, household, for_link=None, now=now)
+        if evidence.is_self_proving or not evidence.issuer.is_active:
+            raise TokenRejected(f"tokens of issuer {evidence.issuer.name!r} open no page")
+        call = Call(now, "open", household, epoch)
+        user = self._register.find(evidence, call)
+        try:
+            return self._recognised(evidence, user, call)
+        except Denied as refusal:
+            refusal.locale = user.context.locale
+            raise
+
+    def _recognised(self, evidence: Evidence, user: KnownUser, call: Call) -> "Recognised":
+        rules.check_times(evidence, call.now)
+        rules.check_revocation(evidence, user.context)
+        if evidence.has_expired(call.now):
+            raise TokenExpired("the token has expired")
+        if evidence.is_one_time:
+            raise TokenWrongLink("the token was made for one session on a link")
+        if user.context.id is None:
+            user = self._register.introduce(evidence, call)
+        if user.context.id is None or not user.context.is_active:
+            raise UserSuspended("the user is suspended")
+        return Recognised(user.context.id, user.context.locale, evidence)
 
     def recall_debtor(self, token: str | None, now: datetime) -> int | None:
         """The id of the user whom an answer is billed to, from memory alone; None if not there."""
@@ -169,7 +222,7 @@ class Directory:
             evidence = self._prover.prove(token, digest, household, for_link=None, now=now)
         return None if evidence is None else self._register.recall(evidence)
 
-    def _entrant(self, token: str, digest: str, call: Call) -> "_Found":
+    def _entrant(self, token: str, digest: str, call: HookCall) -> "_Found":
         evidence = self._proven(token, digest, call)
         user = self._register.find(evidence, call)
         try:
@@ -180,7 +233,7 @@ class Directory:
             refusal.person = user.context.person(is_self_proving=evidence.is_self_proving)
             raise
 
-    def _entered(self, evidence: Evidence, user: KnownUser, call: Call) -> "_Found":
+    def _entered(self, evidence: Evidence, user: KnownUser, call: HookCall) -> "_Found":
         """What lets them in now; opens a session and makes a row where these are due."""
         is_bare = evidence.is_self_proving
         session = None if is_bare else self._register.session(evidence, call)
@@ -199,7 +252,7 @@ class Directory:
         proof: Proof = "session" if evidence.has_expired(call.now) else "token"
         return _found(evidence, user, call, proof)
 
-    def _debtor(self, token: str, digest: str, call: Call) -> "_Found":
+    def _debtor(self, token: str, digest: str, call: HookCall) -> "_Found":
         try:
             evidence = self._proven(token, digest, call)
         except (TokenRejected, Unavailable):
@@ -213,7 +266,7 @@ class Directory:
         is_valid = not evidence.has_expired(call.now) and not evidence.is_revoked
         return _found(evidence, user, call, "token" if is_valid else "signature")
 
-    def _proven(self, token: str, digest: str, call: Call) -> Evidence:
+    def _proven(self, token: str, digest: str, call: HookCall) -> Evidence:
         """The evidence of a token, from memory while that is good."""
         evidence = self._evidence.get(digest)
         if evidence is None:
@@ -231,7 +284,7 @@ class Directory:
         self._evidence.put(digest, evidence, epoch=call.epoch)
         return evidence
 
-    def _prove(self, token: str, digest: str, call: Call) -> Evidence:
+    def _prove(self, token: str, digest: str, call: HookCall) -> Evidence:
         household = call.household
         if call.purpose == "bill":  # no rejection to open or ask decides who owes
             return self._prover.prove(token, digest, household, for_link=None, now=call.now)
@@ -260,7 +313,7 @@ class Directory:
 
     def _load_keyed_link(self, digest: str, now: datetime) -> "_KeyedLink | None":
         epoch, revision = self._memory.epoch, self._memory.revision
-        household = self._household()
+        household = self.household()
         with self._db.read() as session:
             row = link_store.find_by_key_digest(session, digest)
         if row is None:
@@ -270,7 +323,8 @@ class Directory:
         self._keyed_links.put(digest, found, epoch=epoch)
         return found
 
-    def _household(self) -> Household:
+    def household(self) -> Household:
+        """The issuers and plans, as far as this worker has heard."""
         found = self._households.get("")
         if found is not None:
             return found
@@ -294,7 +348,7 @@ _Found = tuple[UserContext, bool, Proof]
 """Who, whether a guest, and how we know."""
 
 
-def _found(evidence: Evidence, user: KnownUser, call: Call, proof: Proof) -> _Found:
+def _found(evidence: Evidence, user: KnownUser, call: HookCall, proof: Proof) -> _Found:
     is_guest = evidence.issuer.kind == "guest"
     context = user.context
     if is_guest and not user.has_own_plan:

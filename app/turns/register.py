@@ -22,13 +22,19 @@ VISITORS_MAX = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a hook, and the memory's epoch when it began."""
+    """Somebody who comes with a token, and the memory's epoch when they did."""
 
-    link: LinkContext
     now: datetime
     purpose: Purpose
     household: Household
     epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class HookCall(Call):
+    """One call of a hook, which is about a link."""
+
+    link: LinkContext
 
 
 class Register:
@@ -89,7 +95,7 @@ class Register:
             row = self._ensure(session, evidence, call)
         return self._keep(row, evidence, call)
 
-    def session(self, evidence: Evidence, call: Call) -> Session | None:
+    def session(self, evidence: Evidence, call: HookCall) -> Session | None:
         """The session of this token on this link; None where one may still be opened."""
         place = (evidence.digest, call.link.id)
         known = self._sessions.get(place)
@@ -104,7 +110,7 @@ class Register:
         return found
 
     def open_session(
-        self, evidence: Evidence, user: KnownUser, call: Call
+        self, evidence: Evidence, user: KnownUser, call: HookCall
     ) -> tuple[KnownUser, Session]:
         """The user's session on this link, both with rows made where there were none.
 
@@ -129,7 +135,7 @@ class Register:
         self._sessions.put((evidence.digest, call.link.id), session, epoch=call.epoch)
         return user, session
 
-    def find_by_session(self, digest: str, call: Call) -> KnownUser | None:
+    def find_by_session(self, digest: str, call: HookCall) -> KnownUser | None:
         """Whom a session proves when the token cannot any more: its issuer's key was replaced."""
         with self._db.read() as session:
             rows = token_store.list_sessions(session, digest)

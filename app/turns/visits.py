@@ -13,7 +13,8 @@ from app.turns.books import Books
 from app.turns.doors import Door
 from app.turns.endurance import Endurance
 from app.turns.freshness import Freshness
-from app.turns.identify import Directory
+from app.turns.household import Household
+from app.turns.identify import Directory, Recognised
 from app.turns.link_context import Purpose, Visitor
 from app.turns.price_shelf import PriceShelf
 
@@ -59,6 +60,20 @@ class Visits:
         self._endurance.check()
         self._freshness.check(now)
         return self._identify(door, token, now, "open")
+
+    def recognise(self, token: str | None, now: datetime) -> Recognised:
+        """Say who holds the token, for the visitor's own page.
+
+        Raises:
+            Denied, Unavailable: as ``Directory.recognise`` says.
+        """
+        self._freshness.check(now)
+        return self._directory.recognise(token, now)
+
+    def household(self, now: datetime) -> Household:
+        """The issuers and plans of now."""
+        self._freshness.check(now)
+        return self._directory.household()
 
     def ask(self, door: Door, token: str | None, now: datetime) -> Asked:
         """Admit one question, or refuse it and consume nothing.

@@ -617,6 +617,12 @@ def _create_codes() -> None:
         unique=False,
     )
     op.create_index(
+        op.f("ix_redemption_codes_batch_id_redeemed_at"),
+        "redemption_codes",
+        ["batch_id", "redeemed_at"],
+        unique=False,
+    )
+    op.create_index(
         op.f("ix_redemption_codes_redeemed_at"), "redemption_codes", ["redeemed_at"], unique=False
     )
     op.create_table(
@@ -634,6 +640,7 @@ def _drop_codes() -> None:
     op.drop_table("code_attempts")
     op.drop_index(op.f("ix_redemption_codes_redeemed_at"), table_name="redemption_codes")
     op.drop_index(op.f("ix_redemption_codes_redeemed_by_batch_id"), table_name="redemption_codes")
+    op.drop_index(op.f("ix_redemption_codes_batch_id_redeemed_at"), table_name="redemption_codes")
     op.drop_table("redemption_codes")
     op.drop_index(op.f("ix_code_batches_printable_until"), table_name="code_batches")
     op.drop_table("code_batches")
@@ -772,7 +779,14 @@ def _create_what_is_told() -> None:
 
 
 def _drop_what_is_told() -> None:
-    for table in ("findings", "alert_deliveries", "alert_destinations", "alerts", "alert_rules"):
+    for table in (
+        "finding_runs",
+        "findings",
+        "alert_deliveries",
+        "alert_destinations",
+        "alerts",
+        "alert_rules",
+    ):
         op.drop_table(table)
 
 
@@ -901,6 +915,13 @@ def _create_findings() -> None:
     )
     op.create_index(
         op.f("ix_findings_resolved_at_code"), "findings", ["resolved_at", "code"], unique=False
+    )
+    op.create_table(
+        "finding_runs",
+        sa.Column("scope", sa.String(length=10), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("findings", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", name=op.f("pk_finding_runs")),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from app.operators import passwords
 
 from admin_builders import CHEAP, House
+from vault_builders import Scene, make_scene
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +22,8 @@ def house(tmp_path_factory, sqlite_template, valkey_url) -> Iterator[House]:
 @pytest.fixture(autouse=True)
 def _passwords_are_cheap(monkeypatch):
     monkeypatch.setattr(passwords, "_hasher", CHEAP)
+
+
+@pytest.fixture(scope="module")
+def scene(house) -> Scene:
+    return make_scene(house)

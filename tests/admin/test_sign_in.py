@@ -7,10 +7,10 @@ from datetime import timedelta
 import pyotp
 import pytest
 from app.admin import bad_tokens
-from app.admin.minutes import Minutes
 from app.db import DatabaseAway
 from app.operators import commands, store
 from app.operators.models import LoginFailure, Operator, OperatorSession
+from app.pagekit.minutes import Minutes
 from sqlalchemy import delete, select
 
 from admin_builders import ACTOR, PASSWORD, Browser, House, text_of

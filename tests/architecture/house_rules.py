@@ -24,6 +24,7 @@ SURFACES = (
     "app/factory.py",
     "app/admin/",
     "app/hooks/",
+    "app/visitor/",
     "app/ops.py",
     "app/worker.py",
     "app/simulator/",

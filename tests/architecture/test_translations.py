@@ -15,6 +15,9 @@ MODULES = sorted(
     path for path in APP.rglob("*.py") if "pagekit.languages import" in path.read_text("utf-8")
 )
 CATALOGUES = sorted((DIRECTORY / "zh").glob("*.po"))
+ADVICE = APP / "sightings" / "diagnosis.py"
+"""Its findings are told by the pages, in the texts that stand there."""
+ADVICE_KEYWORDS = ({"Advice": (2,)}, {"Advice": (3,)})
 PYTHON_KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 SPOKEN_EVERYWHERE = {"shareauth", "FastGPT", "API", "URL", "JSON", "CSV", "ID"}
 """Words that are the same in both languages and may stand in a template as they are."""
@@ -34,6 +37,10 @@ def used_texts():
             for line, message, *_ in extract("python", file, keywords=PYTHON_KEYWORDS):
                 text = message if isinstance(message, str) else message[0]
                 texts.setdefault(text, f"{path.name}:{line}")
+    for keywords in ADVICE_KEYWORDS:
+        with ADVICE.open("rb") as file:
+            for line, message, *_ in extract("python", file, keywords=keywords):
+                texts.setdefault(message, f"{ADVICE.name}:{line}")
     return texts
 
 
@@ -54,7 +61,7 @@ def catalogue():
 
 
 def placeholders(text):
-    return sorted(re.findall(r"%\((\w+)\)s", text))
+    return sorted(re.findall(r"%\((\w+)\)s|\{(\w+)\}", text))
 
 
 def test_every_text_is_translated():

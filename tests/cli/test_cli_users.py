@@ -1,9 +1,10 @@
 """``shareauth users``."""
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
 from app.metering.models import UsageDay
+from app.turns import page_pass
 
 
 def test_show_has_uid_balance_and_points(shell, db):
@@ -163,3 +164,14 @@ def test_erased_user_leaves_number_uid_and_wallet(shell, tmp_path):
     journal = str(shell.json("audit", "list"))
     assert "Alice Li" not in journal
     assert shell.json("users", "add", "alice")["uid"] != added["uid"]
+
+
+def test_a_link_to_the_page_of_a_user_lasts_as_long_as_is_said(shell, keys):
+    shell.json("users", "add", "alice")
+    made = shell.json("users", "page-link", "alice", "--ttl", "30m")
+    assert made["url"].startswith("https://auth.example/me/s/")
+    signed = made["url"].rpartition("/")[2]
+    given = page_pass.read(signed, "link", keys=keys, now=datetime.now(UTC))
+    assert given.expires_us - given.made_us == 1800 * 1_000_000
+    for ttl in ("30s", "31d"):
+        assert shell.error("users", "page-link", "alice", "--ttl", ttl)["code"] == "ttl_invalid"

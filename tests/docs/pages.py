@@ -12,6 +12,8 @@ ENGLISH = [
     "docs/sign-tokens.md",
     "docs/limits.md",
     "docs/how-it-counts.md",
+    "docs/visitor-page.md",
+    "docs/alerts.md",
 ]
 _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 

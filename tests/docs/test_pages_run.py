@@ -36,6 +36,8 @@ SCENES = {
     "docs/sign-tokens.md": ["links create helpdesk", "users add alice"],
     "docs/limits.md": ["links create support", "users add alice"],
     "docs/how-it-counts.md": [],
+    "docs/visitor-page.md": ["users add alice"],
+    "docs/alerts.md": [],
 }
 """What a page takes for granted."""
 

@@ -23,6 +23,14 @@ def record(session, now, *findings, resolves=()):
     store.record(session, findings, resolves=resolves, now=now)
 
 
+def test_last_run_of_each_scope_is_remembered(session, now):
+    store.note_run(session, "recent", findings=2, now=now)
+    store.note_run(session, "books", findings=0, now=now)
+    store.note_run(session, "recent", findings=0, now=now + HOUR)
+    runs = [(run.scope, run.at, run.findings) for run in store.list_runs(session)]
+    assert runs == [("books", now, 0), ("recent", now + HOUR, 0)]
+
+
 def test_same_finding_is_kept_once_with_what_it_last_said(session, now):
     record(session, now, finding("spool_waits", "3 wait", count=3))
     record(session, now + HOUR, finding("spool_waits", "5 wait", count=5))

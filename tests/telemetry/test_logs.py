@@ -21,6 +21,7 @@ def test_link_keys_are_masked_in_paths():
     text = logs.redact_text("Invalid request: POST /l/s3cr3t-key_/shareAuth/init?x=1")
     assert "s3cr3t" not in text
     assert text.endswith("/shareAuth/init?x=1")
+    assert "gAAAAA" not in logs.redact_text("Error handling request /me/s/gAAAAAB-x_y")
 
 
 def test_passwords_in_database_urls_are_masked():

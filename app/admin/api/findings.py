@@ -1,8 +1,8 @@
-"""``/findings``, ``/spool``, ``/quarantine``, ``/unfinished`` and ``/checks``."""
+"""``/spool``, ``/quarantine``, ``/unfinished`` and ``/checks``."""
 
 from app.admin.api.section import Section
 from app.admin.desk import Desk
-from app.admin.resources import findings, self_audit
+from app.admin.resources import findings
 from app.admin.resources.findings import (
     AsideList,
     CheckList,
@@ -18,15 +18,8 @@ from app.admin.resources.findings import (
     UnfinishedPage,
     UnfinishedQuery,
 )
-from app.admin.resources.self_audit import FindingPage, FindingQuery
 
 section = Section("findings", "Findings")
-
-
-@section.get("/findings", permission="findings:read")
-def list_findings(desk: Desk, query: FindingQuery) -> FindingPage:
-    """List what the nightly self-audit found and still finds."""
-    return self_audit.index(desk, query)
 
 
 @section.get("/spool", permission="findings:read")

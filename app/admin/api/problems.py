@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, g, json
 from pydantic import BaseModel, Field
 
-from app.errors import Forbidden, ServiceError
+from app.errors import Denied, Forbidden, ServiceError
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -43,7 +43,7 @@ class InvalidInput(ServiceError):
 
 def response(error: ServiceError) -> Response:
     """The answer to a request that was not done."""
-    retry_after_s = error.retry_after_s if isinstance(error, Forbidden) else None
+    retry_after_s = error.retry_after_s if isinstance(error, Forbidden | Denied) else None
     problem = Problem(
         title=error.code.replace("_", " ").capitalize(),
         status=error.status,

@@ -5,8 +5,8 @@ Redis on each call, so every worker has its part of the allowance.
 """
 
 from app.admin.desk import Desk
-from app.admin.minutes import WINDOW_S, Minutes
 from app.errors import Forbidden
+from app.pagekit.minutes import WINDOW_S, Minutes
 
 
 class TooManyCalls(Forbidden):

@@ -6,7 +6,7 @@ from werkzeug.datastructures import MultiDict
 from app.admin import access
 from app.admin.pages import fields
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
-from app.admin.resources import link_test, links, tokens
+from app.admin.resources import link_test, links, refusals, tokens
 from app.admin.resources.links import CreatedLinkOut, LinkQuery, Rotation
 from app.admin.resources.tokens import VisitorUrlOut
 from app.i18n import LOCALES, MESSAGES
@@ -56,7 +56,15 @@ def create() -> AnyResponse:
 def show(link_id: int) -> str:
     desk = access.desk()
     link = links.show(desk, link_id)
-    return render_template("links/show.html", link=link, overlaps=OVERLAPS_S, **_doors(link_id))
+    return render_template(
+        "links/show.html",
+        link=link,
+        overlaps=OVERLAPS_S,
+        calls=refusals.calls_of_link(desk, link_id),
+        refusals=refusals.of_link(desk, link_id),
+        refused_link_id=link_id,
+        **_doors(link_id),
+    )
 
 
 @blueprint.get("/<int:link_id>/ready")

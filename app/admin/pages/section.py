@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from app.admin import access, wording
 from app.admin.access import FirstThingsFirst, NotSignedIn
 from app.admin.context import context
-from app.errors import Conflict, Invalid, NotFound, ServiceError
+from app.errors import Conflict, Denied, Invalid, NotFound, ServiceError
 from app.pagekit import languages, security
 from app.pagekit.languages import gettext as _
 
@@ -116,7 +116,7 @@ def attempt(work: Callable[[], AnyResponse], again: Callable[[], str]) -> AnyRes
     """Do what a form says; if the input is refused, show the form again with what was typed."""
     try:
         return work()
-    except (Invalid, Conflict, NotFound) as problem:
+    except (Invalid, Conflict, NotFound, Denied) as problem:
         flash(wording.told(problem), "danger")
         return Response(again(), status=problem.status)
 

@@ -6,7 +6,7 @@ from app.admin import access
 from app.admin.pages import fields
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
 from app.admin.paging import PageQuery
-from app.admin.resources import user_access, users, wallets
+from app.admin.resources import refusals, user_access, users, wallets
 from app.admin.resources.user_access import ErasureBody
 from app.admin.resources.users import ChangedUser, NewUser, UserQuery, WithReason
 from app.admin.resources.wallets import LimitsQuery
@@ -75,6 +75,8 @@ def show(user_id: int) -> str:
         sessions=user_access.sessions(desk, user_id, GLANCE),
         tokens=user_access.tokens(desk, user_id, GLANCE),
         answers=user_access.answers(desk, user_id, GLANCE) if desk.may("usage:read") else None,
+        refusals=refusals.of_user(desk, user_id),
+        refused_uid=user.uid,
         changes=user_access.changes(desk, user_id, GLANCE.limit)
         if desk.may("audit:read")
         else None,

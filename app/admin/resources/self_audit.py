@@ -1,7 +1,7 @@
-"""What the nightly self-audit found, kept until nobody finds it any more."""
+"""What the self-audit found, kept until nobody finds it any more, and when it last looked."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field
 
@@ -34,8 +34,18 @@ class FindingOut(BaseModel):
         return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
+class RunOut(BaseModel):
+    """The last time it looked."""
+
+    scope: Literal["books", "recent"] = Field(description="All books, or what is new.")
+    at: datetime
+    findings: int = Field(description="How many it found.")
+
+
 class FindingPage(Page[FindingOut]):
     """Findings, newest first."""
+
+    runs: list[RunOut]
 
 
 def index(desk: Desk, query: FindingQuery) -> FindingPage:
@@ -48,5 +58,9 @@ def index(desk: Desk, query: FindingQuery) -> FindingPage:
             before_id=None if place is None else int(place[0]),
             limit=query.limit + 1,
         )
+        runs = [
+            RunOut.model_validate({"scope": run.scope, "at": run.at, "findings": run.findings})
+            for run in store.list_runs(session)
+        ]
     page = paging.page(rows, query.limit, shown=FindingOut.of, at=lambda one: paging.cursor(one.id))
-    return FindingPage(items=page.items, next=page.next)
+    return FindingPage(items=page.items, next=page.next, runs=runs)

@@ -46,9 +46,14 @@
 
   on("click", "[data-theme]", (button) => {
     const choice = button.dataset.theme;
-    if (choice === "auto") localStorage.removeItem("theme");
-    else localStorage.setItem("theme", choice);
-    window.applyTheme();
+    try {
+      if (choice === "auto") localStorage.removeItem("theme");
+      else localStorage.setItem("theme", choice);
+      window.applyTheme();
+    } catch {
+      const light = choice === "light" || (choice === "auto" && !matchMedia("(prefers-color-scheme: dark)").matches);
+      document.documentElement.dataset.bsTheme = light ? "light" : "dark"; // not kept, but done
+    }
   });
 
   on("change", "[data-submit]", (field) => field.form.requestSubmit());
@@ -75,8 +80,13 @@
   });
 
   // What is going on in the background is shown as it goes.
+  // Not under the hands of somebody who types or is being asked.
   const live = document.querySelector("[data-reload-s]");
-  if (live) setTimeout(() => location.reload(), 1000 * Number(live.dataset.reloadS));
+  if (live)
+    setInterval(() => {
+      const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
+      if (!typing && !document.querySelector("dialog[open]")) location.reload();
+    }, 1000 * Number(live.dataset.reloadS));
 
   on("click", "[data-print]", () => window.print());
 })();

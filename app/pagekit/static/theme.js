@@ -2,8 +2,15 @@
 (() => {
   const root = document.documentElement;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const kept = () => {
+    try {
+      return localStorage.getItem("theme");
+    } catch {
+      return null; // a frame on another site may be refused its storage
+    }
+  };
   const apply = () => {
-    const chosen = localStorage.getItem("theme");
+    const chosen = kept();
     root.dataset.bsTheme = chosen || (dark.matches ? "dark" : "light");
     root.dataset.themeChoice = chosen || "auto";
   };
