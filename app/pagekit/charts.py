@@ -4,7 +4,6 @@ The page's style sheet colours them, so that they follow dark and light. pygal d
 and script elements are taken out, for the content security policy allows neither.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -13,10 +12,6 @@ from markupsafe import Markup, escape
 
 from app.pagekit import formats
 from app.pagekit.drawing import pygal
-
-# pygal finds its plugins with an importer of an age before find_spec, of which Python warns
-# whenever anything is imported later on. None of its plugins is used.
-sys.meta_path[:] = [one for one in sys.meta_path if hasattr(one, "find_spec")]
 
 WIDTH, HEIGHT = 900, 260
 NARROW_WIDTH, NARROW_HEIGHT = 480, 300
