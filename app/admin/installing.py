@@ -6,6 +6,7 @@ from app.admin import access, documents, door_words, explaining, wording
 from app.admin.api import alerts as api_alerts
 from app.admin.api import audit as api_audit
 from app.admin.api import codes as api_codes
+from app.admin.api import exports as api_exports
 from app.admin.api import findings as api_findings
 from app.admin.api import issuers as api_issuers
 from app.admin.api import jobs as api_jobs
@@ -18,11 +19,13 @@ from app.admin.api import prices as api_prices
 from app.admin.api import programs as api_programs
 from app.admin.api import refusals as api_refusals
 from app.admin.api import reratings as api_reratings
+from app.admin.api import saved_views as api_saved_views
 from app.admin.api import section as api
 from app.admin.api import self_audit as api_self_audit
 from app.admin.api import settings as api_settings
 from app.admin.api import signin as api_signin
 from app.admin.api import tokens as api_tokens
+from app.admin.api import usage as api_usage
 from app.admin.api import users as api_users
 from app.admin.api import wallets as api_wallets
 from app.admin.api.section import Section
@@ -31,6 +34,7 @@ from app.admin.pages import (
     alert_destinations,
     audit,
     codes,
+    exports,
     findings,
     issuers,
     jobs,
@@ -47,7 +51,9 @@ from app.admin.pages import (
     settings,
     sso,
     tokens,
+    usage,
     users,
+    views,
     wallets,
 )
 from app.admin.pages import section as pages
@@ -57,6 +63,9 @@ from app.runtime import Runtime
 
 API: tuple[Section, ...] = (
     api_signin.section,
+    api_usage.section,
+    api_saved_views.section,
+    api_exports.section,
     api_links.section,
     api_users.section,
     api_wallets.section,
@@ -85,6 +94,7 @@ PAGES: tuple[Blueprint, ...] = (
     alert_destinations.blueprint,
     audit.blueprint,
     codes.blueprint,
+    exports.blueprint,
     findings.blueprint,
     issuers.blueprint,
     jobs.blueprint,
@@ -101,7 +111,9 @@ PAGES: tuple[Blueprint, ...] = (
     settings.blueprint,
     sso.blueprint,
     tokens.blueprint,
+    usage.blueprint,
     users.blueprint,
+    views.blueprint,
     wallets.blueprint,
 )
 """Every resource of the console."""

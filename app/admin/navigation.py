@@ -25,7 +25,11 @@ class Group:
 GROUPS: tuple[Group, ...] = (
     Group(
         "",
-        (Entry("overview.show", _("Overview"), "speedometer2", SELF),),
+        (
+            Entry("overview.show", _("Overview"), "speedometer2", SELF),
+            Entry("usage.explore", _("Usage"), "bar-chart", "usage:read"),
+            Entry("exports.index", _("Exports"), "download", "usage:read"),
+        ),
     ),
     Group(
         _("Visitors"),

@@ -14,6 +14,8 @@ from app.pagekit import formats
 from app.pagekit.drawing import pygal
 
 WIDTH, HEIGHT = 900, 260
+NARROW_WIDTH, NARROW_HEIGHT = 480, 300
+"""Of charts that stand beside each other: drawn wide, their texts would be too small to read."""
 LABELS_MAX = 12
 SERIES_MAX = 8
 """The style sheet has so many colours; put the rest into one series of others."""
@@ -21,9 +23,16 @@ SERIES_MAX = 8
 Values = Sequence[Decimal | int | float | None]
 
 
-def bars(labels: Sequence[str], series: Mapping[str, Values], *, title: str) -> Markup:
+def bars(
+    labels: Sequence[str],
+    series: Mapping[str, Values],
+    *,
+    title: str,
+    is_narrow: bool = False,
+) -> Markup:
     """Stacked bars, one for each label. ``title`` is what a screen reader says."""
-    chart = pygal.StackedBar(**_options(labels, series))
+    narrow = _narrow(labels) if is_narrow else {}
+    chart = pygal.StackedBar(**_options(labels, series) | narrow)
     return _drawn(chart, labels, series, title)
 
 
@@ -56,6 +65,16 @@ def _options(labels: Sequence[str], series: Mapping[str, Values]) -> dict[str, A
         "include_x_axis": True,
         "min_scale": 3,
         "max_scale": 5,
+    }
+
+
+def _narrow(labels: Sequence[str]) -> dict[str, Any]:
+    return {
+        "width": NARROW_WIDTH,
+        "height": NARROW_HEIGHT,
+        "legend_at_bottom_columns": 2,
+        "x_labels_major_count": min(len(labels), LABELS_MAX // 2),
+        "show_minor_x_labels": len(labels) <= LABELS_MAX // 2,
     }
 
 

@@ -14,7 +14,6 @@ from app.reports import store
 from app.reports.query import (
     MEASURES,
     Amounts,
-    Counted,
     Filters,
     Group,
     Query,
@@ -23,7 +22,7 @@ from app.reports.query import (
     without,
 )
 from app.reports.spans import QUARTER, Span, begin_of, cover, cut, quarter_from, quarter_of
-from app.reports.store import Found, Sums, Wanted
+from app.reports.store import Found, Position, Sums, Wanted
 
 _WITH_CORRECTIONS = {"user", "link"}
 _ONCE_EACH = {"user", "link", "app"}
@@ -39,8 +38,8 @@ class LinesGone(Conflict):
     code = "lines_archived"
 
 
-def explore(session: Session, query: Query) -> Report:
-    """The report; read it in one snapshot.
+def explore(session: Session, query: Query, *, position: Position | None = None) -> Report:
+    """The report; read it in one snapshot. Who makes several of one gives the ``position``.
 
     Raises:
         Invalid: something of the query can not be.
@@ -49,8 +48,8 @@ def explore(session: Session, query: Query) -> Report:
     query.check()
     low, high = quarter_of(query.since), quarter_from(query.until)
     starts = [low] if query.per is None else cut(low, high, query.per, query.zone)
-    counted = store.counted(session)
-    study = _Study(session, query, counted, (*starts, high))
+    position = position or store.position(session)
+    study = _Study(session, query, position, (*starts, high))
     study.refuse_lines_gone()
     total = study.total()
     rows = study.rows(total)
@@ -61,7 +60,7 @@ def explore(session: Session, query: Query) -> Report:
         starts=tuple(begin_of(start).astimezone(query.zone) for start in starts),
         rows=tuple(rows),
         total=total.amounts(),
-        counted=counted,
+        counted=position.counted,
     )
 
 
@@ -86,14 +85,13 @@ class _Study:
     """One report being made."""
 
     def __init__(
-        self, session: Session, query: Query, counted: Counted, edges: Sequence[int]
+        self, session: Session, query: Query, position: Position, edges: Sequence[int]
     ) -> None:
         self._session = session
         self._query = query
-        self._counted = counted
+        self._counted = position.counted
         self._edges = edges
-        kept = store.clock(session)
-        self._clock = query.zone if kept is None else ZoneInfo(kept)
+        self._clock = query.zone if position.zone is None else ZoneInfo(position.zone)
         self._has_corrections = _dimensions(query.by, query.filters) <= _WITH_CORRECTIONS
 
     def refuse_lines_gone(self) -> None:

@@ -54,6 +54,7 @@ def overview(
     Raises:
         Invalid: ``days`` is not from 1 on, or ``top`` is no limit.
     """
+    position = store.position(session)
     today = _midnight(now, zone, 0)
     tomorrow = _midnight(now, zone, 1)
 
@@ -69,35 +70,27 @@ def overview(
             with_visitors=not by,
             link_ids=link_ids,
         )
-        return explore(session, query)
+        return explore(session, query, position=position)
+
+    def upto_then(at: datetime, days_ago: int) -> Amounts:
+        day_begins = _midnight(now, zone, -days_ago)
+        day = at.date() - timedelta(days=days_ago)
+        until = datetime.combine(day, at.timetz().replace(tzinfo=None), tzinfo=zone)
+        if until <= day_begins:  # it has just begun
+            return Amounts(visitors=0, corrections=0)
+        return report(day_begins, until).total
 
     since = _midnight(now, zone, 1 - days)
+    at = begin_of(quarter_of(now)).astimezone(zone)
     return Overview(
         today=report(today, tomorrow).total,
-        compared=_compared(session, zone, now, link_ids),
+        compared=Compared(at, *(upto_then(at, days_ago) for days_ago in (0, 1, 7))),
         by_link=report(since, tomorrow, "link", daily=True),
         by_model=report(since, tomorrow, "model", daily=True),
         users=report(since, tomorrow, "user"),
         links=report(since, tomorrow, "link"),
-        counted=store.counted(session),
+        counted=position.counted,
     )
-
-
-def _compared(
-    session: Session, zone: ZoneInfo, now: datetime, link_ids: frozenset[int] | None
-) -> Compared:
-    at = begin_of(quarter_of(now)).astimezone(zone)
-
-    def upto_then(days_ago: int) -> Amounts:
-        since = _midnight(now, zone, -days_ago)
-        day = at.date() - timedelta(days=days_ago)
-        until = datetime.combine(day, at.timetz().replace(tzinfo=None), tzinfo=zone)
-        if until <= since:  # it has just begun
-            return Amounts(visitors=0, corrections=0)
-        query = Query(since=since, until=until, zone=zone, with_visitors=True, link_ids=link_ids)
-        return explore(session, query).total
-
-    return Compared(at, upto_then(0), upto_then(1), upto_then(7))
 
 
 def _midnight(now: datetime, zone: ZoneInfo, days: int) -> datetime:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,6 +35,16 @@ _LINK = UsageByLink.metadata.tables[UsageByLink.__tablename__]
 _USER = UsageByUser.metadata.tables[UsageByUser.__tablename__]
 _MODEL = UsageByModel.metadata.tables[UsageByModel.__tablename__]
 _CORRECTION = UsageCorrection.metadata.tables[UsageCorrection.__tablename__]
+_Columns = tuple[tuple[str, Any], ...]
+_SPAN: _Columns = tuple((name, sa.Integer()) for name in ("bucket", "width", "low", "high", "sign"))
+_TIMES: _Columns = (
+    ("bucket", sa.Integer()),
+    *((name, sa.DateTime(timezone=True)) for name in ("low", "high")),
+)
+_NEWEST = sa.select(
+    sa.select(sa.func.max(UsageEvent.id)).scalar_subquery(),
+    sa.select(sa.func.max(Transaction.id)).scalar_subquery(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +76,25 @@ class Found:
     sums: Sums
 
 
-def counted(session: Session) -> Counted:
-    """How far the sums go."""
-    position = session.get(ReportPosition, 1, populate_existing=True)
-    event_id, transaction_id = (
-        (0, 0) if position is None else (position.event_id, position.transaction_id)
-    )
-    newest = sa.select(
-        sa.select(sa.func.max(UsageEvent.id)).scalar_subquery(),
-        sa.select(sa.func.max(Transaction.id)).scalar_subquery(),
-    )
-    event, transaction = session.execute(newest).one()
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far the sums go, and by whose clock their days and months are kept.
+
+    ``zone`` is None before anything was counted.
+    """
+
+    counted: Counted
+    zone: str | None
+
+
+def position(session: Session) -> Position:
+    """As the snapshot has it: read it once for all reports of the snapshot."""
+    found = session.get(ReportPosition, 1, populate_existing=True)
+    event_id, transaction_id = (0, 0) if found is None else (found.event_id, found.transaction_id)
+    event, transaction = session.execute(_NEWEST).one()
     is_behind = (event or 0) > event_id or (transaction or 0) > transaction_id
-    return Counted(event_id, transaction_id, is_behind)
-
-
-def clock(session: Session) -> str | None:
-    """The zone by which days and months are kept; None before anything was counted."""
-    return session.scalar(sa.select(ReportPosition.zone))
+    counted = Counted(event_id, transaction_id, is_behind)
+    return Position(counted, None if found is None else found.zone)
 
 
 def sums(
@@ -104,7 +116,8 @@ def sums(
         statement = statement.order_by(order.desc(), *keys).limit(limit)
     width = 1 + len(keys)
     return [
-        Found(row[0], tuple(row[1:width]), _sums(row[width:])) for row in session.execute(statement)
+        Found(row[0], tuple(row[1:width]), _sums(row[width:]))
+        for row in session.execute(statement, source.given)
     ]
 
 
@@ -127,7 +140,7 @@ def visitors(session: Session, wanted: Wanted) -> dict[tuple[int, tuple[Any, ...
     )
     grouped = [people.c.bucket, *(people.c[name] for name in names)]
     counts = sa.select(*grouped, sa.func.count()).group_by(*grouped)
-    return {(row[0], tuple(row[1:-1])): row[-1] for row in session.execute(counts)}
+    return {(row[0], tuple(row[1:-1])): row[-1] for row in session.execute(counts, source.given)}
 
 
 def corrections(
@@ -137,7 +150,7 @@ def corrections(
 
     The buckets are plain quarters; the groups and filters are of users and links alone.
     """
-    spans = _spans(session, wanted.buckets)
+    spans, given = _spans_of(session, wanted.buckets)
     table = _CORRECTION
     start = table.c.start if basis == "posted" else table.c.used_start
     groups: dict[str, Any] = {"user": table.c.user_id, "link": table.c.link_id}
@@ -153,7 +166,8 @@ def corrections(
         )
         .group_by(spans.c.bucket, *keys)
     )
-    return {(row[0], tuple(row[1:-1])): int(row[-1]) for row in session.execute(statement)}
+    rows = session.execute(statement, given)
+    return {(row[0], tuple(row[1:-1])): int(row[-1]) for row in rows}
 
 
 def removed_months(session: Session) -> set[int]:
@@ -181,9 +195,18 @@ def labels(session: Session, group: Group, keys: Collection[Any]) -> dict[Any, t
     return texts | {row[0]: (row[1], row[1]) for row in session.execute(names)}
 
 
+def uids(session: Session, user_ids: Collection[int]) -> dict[int, str]:
+    """The names by which users are asked for, by their ids."""
+    rows = session.execute(sa.select(User.id, User.uid).where(User.id.in_(sorted(user_ids))))
+    return {row[0]: row[1] for row in rows}
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Rows to add up. ``existing`` tells a group that has any answers."""
+    """Rows to add up. ``existing`` tells a group that has any answers.
+
+    ``given`` are the parameters: the spans, as ``_given`` takes them.
+    """
 
     rows: Any
     bucket: Any
@@ -192,6 +215,7 @@ class _Source:
     existing: Any
     has_names: bool
     conditions: tuple[Any, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 def reads_lines(wanted: Wanted) -> bool:
@@ -214,14 +238,16 @@ def _source(session: Session, wanted: Wanted, *, with_users: bool = False) -> _S
     if reads_lines(wanted):
         return _lines(session, wanted)
     dimensions = _dimensions(wanted)
+    table = _USER if with_users or "user" in dimensions else _LINK
     if dimensions & {"model", "node_kind"}:
-        return _kept(session, wanted, _MODEL)
-    return _kept(session, wanted, _USER if with_users or "user" in dimensions else _LINK)
+        table = _MODEL
+    spans, given = _spans_of(session, wanted.buckets)
+    return replace(_kept(spans, table, wanted.questions), given=given)
 
 
-def _kept(session: Session, wanted: Wanted, table: sa.Table) -> _Source:
-    """The sums of a table, added up over the spans."""
-    spans = _spans(session, wanted.buckets)
+@cache
+def _kept(spans: Any, table: sa.Table, questions: str | None) -> _Source:  # noqa: ANN401 - SQLAlchemy's
+    """The sums of a table, added up over the spans. Building it costs more than running it."""
     within = (
         (table.c.width == spans.c.width)
         & (table.c.start >= spans.c.low)
@@ -232,8 +258,8 @@ def _kept(session: Session, wanted: Wanted, table: sa.Table) -> _Source:
         return sa.func.sum(spans.c.sign * table.c[name])
 
     measures: dict[str, Any] = {name: added(name) for name in MEASURES}
-    if wanted.questions is not None:
-        measures["questions"] = added(wanted.questions)
+    if questions is not None:
+        measures["questions"] = added(questions)
     columns = {"user": "user_id", "link": "link_id", "app": "app_id"}
     columns |= {"model": "model_id", "node_kind": "kind_id"}
     return _Source(
@@ -256,9 +282,7 @@ def _lines(session: Session, wanted: Wanted) -> _Source:
         for place, bucket in enumerate(wanted.buckets)
         for span in bucket
     ]
-    moment = sa.DateTime(timezone=True)
-    columns = {"bucket": sa.Integer(), "low": moment, "high": moment}
-    spans = _given(session, columns, rows)
+    spans, given = _given(is_postgresql, _TIMES), _given_rows(is_postgresql, _TIMES, rows)
     event, line = UsageEvent, UsageLine
     within = (event.received_at >= spans.c.low) & (event.received_at < spans.c.high)
     joined = sa.join(spans, event, within).join(
@@ -285,35 +309,48 @@ def _lines(session: Session, wanted: Wanted) -> _Source:
         existing=sa.true(),
         has_names=False,
         conditions=(event.id <= wanted.counted,),
+        given=given,
     )
 
 
-def _spans(session: Session, buckets: Sequence[Sequence[Span]]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+def _spans_of(session: Session, buckets: Sequence[Sequence[Span]]) -> tuple[Any, Mapping[str, Any]]:
+    """The table of spans, and the parameters that fill it."""
     rows = [
         (place, span.width, span.low, span.high, span.sign)
         for place, bucket in enumerate(buckets)
         for span in bucket
     ]
-    names = ("bucket", "width", "low", "high", "sign")
-    return _given(session, dict.fromkeys(names, sa.Integer()), rows)
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    return _given(is_postgresql, _SPAN), _given_rows(is_postgresql, _SPAN, rows)
 
 
-def _given(session: Session, columns: Mapping[str, Any], rows: Sequence[Sequence[Any]]) -> Any:  # noqa: ANN401 - SQLAlchemy's
-    """A table of these rows, as one parameter: the statement is the same for any of them.
+def _given_rows(
+    is_postgresql: bool,  # noqa: FBT001 - one of two databases
+    columns: _Columns,
+    rows: Sequence[Sequence[Any]],
+) -> Mapping[str, Any]:
+    if is_postgresql:
+        names = [name for name, _ in columns]
+        return {"spans": [dict(zip(names, row, strict=True)) for row in rows]}
+    return {"spans": json.dumps(rows)}
 
-    Built anew for each number of rows, a statement would take longer to build than to run.
+
+@cache
+def _given(is_postgresql: bool, columns: _Columns) -> Any:  # noqa: ANN401, FBT001 - SQLAlchemy's
+    """A table of the rows in the parameter ``spans``: one statement for any number of them.
+
+    Built anew for each report, a statement would take longer to build than to run.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        named = [dict(zip(columns, row, strict=True)) for row in rows]
-        document = sa.cast(sa.bindparam(None, named, type_=postgresql.JSONB), postgresql.JSONB)
-        typed = [sa.column(name, type_) for name, type_ in columns.items()]
+    if is_postgresql:
+        document = sa.cast(sa.bindparam("spans", type_=postgresql.JSONB), postgresql.JSONB)
+        typed = [sa.column(name, type_) for name, type_ in columns]
         given = sa.func.jsonb_to_recordset(document).table_valued(*typed)
         table = given.render_derived(name="given", with_types=True)
-        return sa.select(*(table.c[name] for name in columns)).cte("spans")
-    each = sa.func.json_each(sa.bindparam(None, json.dumps(rows))).table_valued("value")
+        return sa.select(*(table.c[name] for name, _ in columns)).cte("spans")
+    each = sa.func.json_each(sa.bindparam("spans", type_=sa.String)).table_valued("value")
     values = [
         sa.type_coerce(sa.func.json_extract(each.c.value, f"$[{place}]"), type_).label(name)
-        for place, (name, type_) in enumerate(columns.items())
+        for place, (name, type_) in enumerate(columns)
     ]
     # Materialized: what is taken out of JSON is taken out once.
     return sa.select(*values).cte("spans").prefix_with("MATERIALIZED", dialect="sqlite")

@@ -62,7 +62,7 @@ class ViewSpec(BaseModel):
     page: Annotated[str, Field(pattern=r"^[a-z][a-z_-]{0,39}$")]
     name: Name
     query: Annotated[str, Field(max_length=4000, pattern=r"^[!-~]*$")]
-    is_shared: bool = False
+    is_shared: Annotated[bool, Field(strict=True)] = False
 
 
 class ViewChange(BaseModel):
@@ -72,7 +72,7 @@ class ViewChange(BaseModel):
 
     name: Name | None = None
     query: Annotated[str, Field(max_length=4000, pattern=r"^[!-~]*$")] | None = None
-    is_shared: bool | None = None
+    is_shared: Annotated[bool | None, Field(strict=True)] = None
 
 
 def create(session: Session, spec: ViewSpec, *, owner: Owner, now: datetime) -> SavedView:

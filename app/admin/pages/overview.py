@@ -1,14 +1,55 @@
-"""The first page."""
+"""The first page: how things stand."""
 
-from flask import redirect, url_for
+from decimal import Decimal
 
-from app.admin import access
+from flask import redirect, render_template, url_for
+from markupsafe import Markup
+
+from app.admin import access, usage_words
+from app.admin.pages import usage_charts
+from app.admin.pages.elsewhere import address
 from app.admin.pages.section import AnyResponse, section
+from app.admin.resources import overview
+from app.admin.resources.overview import OverviewOut
+from app.operators.roles import SELF
+from app.pagekit.languages import gettext as _
 
 blueprint = section("overview", "")
 
 
 @blueprint.get("/")
-@access.allow("self")
-def show() -> AnyResponse:
-    return redirect(url_for("account.show"))
+@access.allow(SELF)
+def show() -> AnyResponse | str:
+    desk = access.desk()
+    if not desk.may("usage:read"):
+        return redirect(url_for("account.show"))
+    found = overview.show(desk)
+    return render_template(
+        "overview/show.html",
+        found=found,
+        charts=_charts(found),
+        change=change,
+        address=address,
+        words=usage_words,
+        row_label=usage_charts.row_label,
+    )
+
+
+def change(now: Decimal | int | None, before: Decimal | int | None) -> Decimal | None:
+    """By which part it grew; None where there was nothing."""
+    if not before:
+        return None
+    return (Decimal(now or 0) - Decimal(before)) / Decimal(before)
+
+
+def _charts(found: OverviewOut) -> list[tuple[str, Markup | None]]:
+    wanted = (
+        (_("Charges a day, by link"), found.by_link, "charge"),
+        (_("Questions a day, by link"), found.by_link, "questions"),
+        (_("Charges a day, by model"), found.by_model, "charge"),
+        (_("Questions a day, by model"), found.by_model, "questions"),
+    )
+    return [
+        (title, usage_charts.drawn(report, measure, title=title, is_narrow=True))
+        for title, report, measure in wanted
+    ]

@@ -1,0 +1,244 @@
+"""Usage: the explorer, answers, one answer, and all of it as files."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from flask import Response, flash, render_template, request, url_for
+from pydantic import BaseModel
+
+from app.admin import access, usage_words, wording
+from app.admin.pages import usage_charts
+from app.admin.pages.elsewhere import address
+from app.admin.pages.section import AnyResponse, section, validated
+from app.admin.resources import exports, saved_views, usage, usage_events
+from app.admin.resources.asking import ReportQuery, link_names, zones
+from app.admin.resources.exports import EVENT_COLUMNS
+from app.admin.resources.saved_views import ViewQuery
+from app.admin.resources.usage import TOKENS, ReportOut, RowOut
+from app.admin.resources.usage_events import EventFilter, EventQuery
+from app.errors import Conflict, Invalid, NotFound
+from app.pagekit.tables import Cell, csv_response, json_lines_response
+from app.reports.query import MEASURES
+
+ROWS_SHOWN = 1000
+"""A browser shows no more; the files have all."""
+FOLLOWING = {"link": "user", "user": "link", "app": "user", "model": "link", "node_kind": "model"}
+"""By what a row is cut next, when it is opened."""
+LISTS = frozenset({"by", "user", "link", "app", "model", "node_kind"})
+OF_PAGE = frozenset({"measure", "bom", "format"})
+"""What the page is asked for beside the report."""
+
+blueprint = section("usage", "/usage")
+M = TypeVar("M", bound=BaseModel)
+
+
+@blueprint.context_processor
+def words() -> dict[str, object]:
+    return {"words": usage_words, "address": address}
+
+
+@blueprint.get("/")
+@access.allow("usage:read")
+def explore() -> AnyResponse:
+    desk = access.desk()
+    report, status = None, 200
+    try:
+        report = usage.report(desk, _asked(ReportQuery))
+    except (Invalid, NotFound, Conflict) as problem:
+        flash(wording.told(problem), "danger")
+        status = problem.status
+    measure = request.args.get("measure", "")
+    measure = measure if measure in MEASURES else request.args.get("sort", "")
+    measure = measure if measure in MEASURES else "charge"
+    page = render_template(
+        "usage/explore.html",
+        report=report,
+        measure=measure,
+        chart=_chart(report, measure),
+        rows=report.rows[:ROWS_SHOWN] if report else [],
+        drill=_drill,
+        answers=_answers_of(report),
+        row_label=usage_charts.row_label,
+        show_visitors="visitors" in request.args,
+        **_views("usage"),
+    )
+    return Response(page, status=status)
+
+
+@blueprint.get("/report.csv")
+@access.allow("usage:read")
+def report_csv() -> Response:
+    """The explorer's table: what is seen, without the page's bound."""
+    return _report_file("csv")
+
+
+@blueprint.get("/report.jsonl")
+@access.allow("usage:read")
+def report_jsonl() -> Response:
+    return _report_file("jsonl")
+
+
+@blueprint.get("/events")
+@access.allow("usage:read")
+def events() -> AnyResponse:
+    desk = access.desk()
+    page, status = None, 200
+    try:
+        page = usage_events.index(desk, _asked(EventQuery))
+    except (Invalid, NotFound, Conflict) as problem:
+        flash(wording.told(problem), "danger")
+        status = problem.status
+    shown = render_template(
+        "usage/events.html",
+        page=page,
+        **_views("events"),
+    )
+    return Response(shown, status=status)
+
+
+@blueprint.get("/events.csv")
+@access.allow("usage:read")
+def events_csv() -> Response:
+    """All answers that match, however many."""
+    return _events_file("csv")
+
+
+@blueprint.get("/events.jsonl")
+@access.allow("usage:read")
+def events_jsonl() -> Response:
+    return _events_file("jsonl")
+
+
+@blueprint.get("/events/<reference>")
+@access.allow("usage:read")
+def event(reference: str) -> str:
+    return render_template(
+        "usage/event.html", event=usage_events.show(access.desk(), reference), TOKENS=TOKENS
+    )
+
+
+def _asked(model: type[M]) -> M:
+    """What the address says; fields that were left empty say nothing."""
+    given = request.args.to_dict(flat=False)
+    values: dict[str, object] = {}
+    for name, texts in given.items():
+        filled = [text for text in texts if text]
+        if not filled or name in OF_PAGE:
+            continue
+        is_list = name in LISTS and issubclass(model, ReportQuery)
+        values[name] = list(dict.fromkeys(filled)) if is_list else filled[0]
+    return validated(model, values)
+
+
+def _chart(report: ReportOut | None, measure: str) -> object:
+    if report is None:
+        return None
+    return usage_charts.drawn(report, measure, title=str(usage_words.MEASURES[measure]))
+
+
+def _views(page: str) -> dict[str, object]:
+    """What the forms of both pages offer, and the views that were kept of the page."""
+    desk = access.desk()
+    return {
+        "views": saved_views.index(desk, ViewQuery(page=page)).items,
+        "view_page": page,
+        "zones": sorted(zones()),
+        "service_zone": desk.settings.zone.key,
+        "link_options": [(name, name) for name in link_names(desk)],
+    }
+
+
+def _state() -> dict[str, list[str]]:
+    given = request.args.to_dict(flat=False)
+    return {name: [text for text in texts if text] for name, texts in given.items()}
+
+
+def _drill(row: RowOut) -> str | None:
+    """The explorer with this row alone, cut by what comes next; None for rows without a name."""
+    if row.is_others or not row.keys or not all(key.value for key in row.keys):
+        return None
+    state = _state()
+    for key in row.keys:
+        state[key.group] = [key.value]
+    chosen = {key.group for key in row.keys}
+    following = FOLLOWING[row.keys[-1].group]
+    state["by"] = [] if following in chosen else [following]
+    return url_for("usage.explore", **state)  # type: ignore[arg-type]
+
+
+def _answers_of(report: ReportOut | None) -> Any:  # noqa: ANN401 - a function for the template
+    ends = {} if report is None else dict(pairwise([*report.starts, report.until]))
+
+    def answers(row: RowOut) -> str | None:
+        """The answers a row is made of; None where the list cannot be cut like that."""
+        if report is None or row.is_others or not all(key.value for key in row.keys):
+            return None
+        return _answers_url(report, row, ends)
+
+    return answers
+
+
+def _answers_url(report: ReportOut, row: RowOut, ends: Mapping[datetime, datetime]) -> str | None:
+    state = _state()
+    filters: dict[str, str] = {}
+    for group in usage_words.GROUPS:
+        values = {key.value for key in row.keys if key.group == group} or set(state.get(group, []))
+        if len(values) > 1 or (values and group == "node_kind"):
+            return None
+        if values:
+            filters[group] = values.pop()
+    since = row.at or report.since
+    until = ends[row.at] if row.at else report.until
+    return url_for(
+        "usage.events",
+        since=since.isoformat(),
+        until=until.isoformat(),
+        **filters,  # type: ignore[arg-type]
+    )
+
+
+def _columns(report: ReportOut) -> list[str]:
+    at = [] if report.per is None else ["at"]
+    amounts = ["questions", "visitors", "points", "charge", "corrections", "net", *TOKENS]
+    groups: list[str] = []
+    for group in report.by:
+        groups += [group, f"{group}_name"] if group == "user" else [group]
+    return [*at, *groups, "is_others", *amounts]
+
+
+def _rows(report: ReportOut) -> Iterable[list[Cell]]:
+    for row in report.rows:
+        at: list[Cell] = [] if report.per is None else [row.at]
+        groups: list[Cell] = []
+        for place, group in enumerate(report.by):
+            key = None if row.is_others else row.keys[place]
+            groups.append(None if key is None else key.value)
+            if group == "user":
+                groups.append(None if key is None else key.label)
+        amounts: list[Cell] = [row.questions, row.visitors, row.points, row.charge]
+        amounts += [row.corrections, row.net, *(getattr(row, name) for name in TOKENS)]
+        yield [*at, *groups, row.is_others, *amounts]
+
+
+def _report_file(form: str) -> Response:
+    report = usage.report(access.desk(), _asked(ReportQuery))
+    name = f"usage-{report.since:%Y%m%d}-{report.until:%Y%m%d}"
+    return _file(form, _columns(report), _rows(report), name)
+
+
+def _events_file(form: str) -> Response:
+    desk = access.desk()
+    filters = usage_events.filters_of(desk, _asked(EventFilter))
+    found = usage_events.every(desk, filters)
+    rows = (exports.event_cells(event) for page in found for event in page)
+    return _file(form, EVENT_COLUMNS, rows, "usage-events")
+
+
+def _file(form: str, columns: Iterable[str], rows: Iterable[Iterable[Cell]], name: str) -> Response:
+    names = list(columns)
+    if form == "csv":
+        lines = (list(row) for row in rows)
+        return csv_response(names, lines, name, with_bom=bool(request.args.get("bom")))
+    return json_lines_response((dict(zip(names, row, strict=True)) for row in rows), name)

@@ -1,0 +1,142 @@
+"""Reports on usage, as the API and the pages show them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
+
+from app.admin.desk import Desk
+from app.admin.inputs import Amount
+from app.admin.resources.asking import ReportQuery, as_query
+from app.money import from_nano
+from app.reports import store
+from app.reports.explore import explore
+from app.reports.query import Amounts, Counted, Group, Report, Row
+from app.reports.spans import Unit
+
+TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
+
+
+class AmountsOut(BaseModel):
+    """Sums. Null: it cannot be told for such a row."""
+
+    questions: int | None = Field(description="Answers.")
+    visitors: int | None = Field(description="Users with an answer, where asked for.")
+    points: Amount
+    charge: Amount
+    corrections: Amount | None = Field(
+        description="What re-ratings, reversals and refunds added to the charge; mostly below zero."
+    )
+    net: Amount = Field(description="The charge with its corrections.")
+    input_tokens: int
+    output_tokens: int
+    embedding_tokens: int
+    rerank_tokens: int
+
+    @classmethod
+    def of(cls, amounts: Amounts) -> Self:
+        corrections = amounts.corrections
+        return cls(
+            questions=amounts.questions,
+            visitors=amounts.visitors,
+            points=from_nano(amounts.points),
+            charge=from_nano(amounts.charge),
+            corrections=None if corrections is None else from_nano(corrections),
+            net=from_nano(amounts.net),
+            **{name: getattr(amounts, name) for name in TOKENS},
+        )
+
+
+class KeyOut(BaseModel):
+    """Whom or what a row is of."""
+
+    group: Group
+    value: str = Field(description="As the filter of this group takes it; empty: it had no name.")
+    label: str = Field(description="For people.")
+
+
+class RowOut(AmountsOut):
+    """Sums of a bucket and a group."""
+
+    at: datetime | None = Field(description="When the bucket begins; null without buckets.")
+    keys: list[KeyOut] = Field(description="Empty for what the limit left out, the others.")
+    is_others: bool
+
+
+class CountedOut(BaseModel):
+    """How far the books are counted; newer answers follow within seconds."""
+
+    event_id: int
+    transaction_id: int
+    is_behind: bool
+
+    @classmethod
+    def of(cls, counted: Counted) -> Self:
+        return cls(
+            event_id=counted.event_id,
+            transaction_id=counted.transaction_id,
+            is_behind=counted.is_behind,
+        )
+
+
+class ReportOut(BaseModel):
+    """A report. Rows with the others add up to the total, except questions and visitors."""
+
+    currency: str
+    since: datetime
+    until: datetime
+    zone: str
+    per: Unit | None
+    by: list[Group]
+    starts: list[datetime] = Field(description="Of all buckets, also the empty ones.")
+    rows: list[RowOut]
+    total: AmountsOut
+    counted: CountedOut
+
+
+def report(desk: Desk, asked: ReportQuery) -> ReportOut:
+    """The report, of what this caller may see."""
+    with desk.db.read() as session:
+        return shown(session, explore(session, as_query(desk, session, asked)), desk)
+
+
+def shown(session: Session, made: Report, desk: Desk) -> ReportOut:
+    """The report as it goes out."""
+    uids = _uids(session, made)
+    return ReportOut(
+        currency=desk.settings.billing.currency,
+        since=made.since,
+        until=made.until,
+        zone=made.query.zone.key,
+        per=made.query.per,
+        by=list(made.query.by),
+        starts=list(made.starts),
+        rows=[_row(row, made, uids) for row in made.rows],
+        total=AmountsOut.of(made.total),
+        counted=CountedOut.of(made.counted),
+    )
+
+
+def _uids(session: Session, made: Report) -> dict[int, str]:
+    """The uid of each user of the rows."""
+    if "user" not in made.query.by:
+        return {}
+    place = made.query.by.index("user")
+    ids = {row.keys[place] for row in made.rows if row.keys}
+    return store.uids(session, [key for key in ids if isinstance(key, int)])
+
+
+def _row(row: Row, made: Report, uids: Mapping[int, str]) -> RowOut:
+    keys = []
+    if row.keys is not None:
+        for group, key, label in zip(made.query.by, row.keys, row.labels, strict=True):
+            value = uids[key] if group == "user" and isinstance(key, int) else label
+            keys.append(KeyOut(group=group, value=value, label=label))
+    return RowOut(
+        at=row.at,
+        keys=keys,
+        is_others=row.keys is None,
+        **AmountsOut.of(row.amounts).model_dump(),
+    )
