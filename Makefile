@@ -11,13 +11,14 @@ UV = $(VENV)/uv
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run install dev test browser quick faults lint types imports bench format lock clean
+.PHONY: help run install dev test browser conformance quick faults lint types imports bench format lock clean
 
 help:
 	@echo "make run      install what the service needs, start it (HOST=, PORT=, DATA_DIR=)"
 	@echo "make test     every test, on both databases (ARGS='-k ledger' to choose)"
 	@echo "make quick    the tests without the slow ones"
 	@echo "make faults   break everything under load and check the books (MINUTES=, SEED=, ARGS=)"
+	@echo "make conformance  the JSON API against its OpenAPI document, thoroughly"
 	@echo "make lint     ruff: rules and formatting"
 	@echo "make types    mypy, strict"
 	@echo "make imports  the import rule of the layers"
@@ -57,6 +58,10 @@ browser:
 
 quick: dev
 	@$(PYTEST) -m "not slow" $(ARGS)
+
+# The JSON API against its own document, with the edges of every schema: a few minutes.
+conformance: dev
+	@SHAREAUTH_TEST_DEEP=1 $(BIN)/python -m pytest -n 0 tests/admin/test_api_conformance.py
 
 # docs/faults.md: what is broken, what must hold, how a run is replayed.
 faults: dev

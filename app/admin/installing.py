@@ -64,8 +64,8 @@ from app.runtime import Runtime
 API: tuple[Section, ...] = (
     api_signin.section,
     api_usage.section,
-    api_saved_views.section,
     api_exports.section,
+    api_saved_views.section,
     api_links.section,
     api_users.section,
     api_wallets.section,

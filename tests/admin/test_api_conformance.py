@@ -3,6 +3,8 @@
 Every endpoint that is registered is in the document, so each is tested here without being named.
 """
 
+import os
+
 import pytest
 import schemathesis
 from app.operators.models import ApiToken
@@ -17,6 +19,8 @@ OUT_OF_REACH = 10**15
 
 EXAMPLES = {"quick": 2, "deep": 5}
 """For each endpoint, beside the edges of every schema, which only the deep run tries."""
+DEPTHS = ["quick", "deep"] if os.environ.get("SHAREAUTH_TEST_DEEP") else ["quick"]
+"""The deep run takes minutes: `make conformance`."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def test_the_document_is_openapi_3_1(house):
     OPENAPI_31_VALIDATOR.validate(document)
 
 
-@pytest.mark.parametrize("depth", ["quick", pytest.param("deep", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_every_endpoint_does_what_the_document_says(house, token, depth):
     schema = load(house, token, depth)
     told, tried = problems(schema)

@@ -163,7 +163,7 @@ def nowhere(app: Flask) -> None:
     blueprint = Blueprint("api_nowhere", __name__, url_prefix=PREFIX)
     guard_api(blueprint)
 
-    @access.allow(access.PUBLIC)
+    @access.allow(access.CREDENTIALS)  # what there is stands in a document for everybody
     def nothing(rest: str) -> Response:
         del rest
         known = _known_methods()
