@@ -7,6 +7,7 @@ from app.operators.commands import OperatorSpec
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from fakes.oidc_provider import OidcProvider
 from running_service import ACTOR, Service
 
 PASSWORD = "a password for tests"
@@ -19,6 +20,8 @@ class Console:
 
     service: Service
     chromium: Browser
+    provider: OidcProvider
+    """The organisation's sign-on, to which the service sends operators."""
     count: int = 0
 
     def add_operator(self, role: str, *, locale: str = "en") -> str:

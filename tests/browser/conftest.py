@@ -7,9 +7,19 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from browser_console import Console
+from fakes.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from running_service import start_service
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+CONFIG = f"""\
+[oidc]
+issuer_url = "{{issuer}}"
+client_id = "{CLIENT_ID}"
+client_secret = "{CLIENT_SECRET}"
+[oidc.roles]
+owners = "owner"
+staff = "viewer"
+"""
 OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,6 +46,10 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def console(chromium, tmp_path_factory) -> Iterator[Console]:
     folder = tmp_path_factory.mktemp("console")
-    service = start_service({"SHAREAUTH_SERVICE__WORKERS": "2"}, folder / "data")
-    yield Console(service, chromium)
-    service.stop()
+    with OidcProvider() as provider:
+        settings = folder / "config.toml"
+        settings.write_text(CONFIG.format(issuer=provider.issuer))
+        environ = {"SHAREAUTH_CONFIG": str(settings), "SHAREAUTH_SERVICE__WORKERS": "2"}
+        service = start_service(environ, folder / "data")
+        yield Console(service, chromium, provider)
+        service.stop()
