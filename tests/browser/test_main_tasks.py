@@ -89,7 +89,7 @@ def test_change_a_price_with_preview(console: Console, locale):
     note = f"dearer {uuid.uuid4().hex[:8]}"
     text = page.input_value("[name=book]")
     assert str(DEFAULT_BOOK.currency) in text
-    charge = f"1.{uuid.uuid4().int % 10**6:06d}"
+    charge = f"1.{uuid.uuid4().int % 10**5:05d}1"
     lines = [line for line in text.splitlines() if not line.startswith("per_point")]
     page.fill("[name=book]", "\n".join([f'per_point = "{charge}"', *lines]))
     page.fill("[name=note]", note)
