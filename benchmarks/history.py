@@ -78,8 +78,8 @@ FAMILY = [
     "Braun",
 ]
 GENERATIONS = ("G3", "G4", "G5")
-CREDIT = 400 * NANO
-TOP_UP_EVERY = 120
+CREDIT = 2000 * NANO
+TOP_UP_EVERY = 60
 SATURDAY = 5
 LAUNCH = 0.35
 """How busy the first day is, compared with the last."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from flask import Response, flash, render_template, request, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from pydantic import BaseModel
 
 from app.admin import access, usage_words, wording
@@ -42,6 +42,8 @@ def words() -> dict[str, object]:
 @blueprint.get("/")
 @access.allow("usage:read")
 def explore() -> AnyResponse:
+    if not request.args:
+        return redirect(url_for("usage.explore", per="day", by="link"))
     desk = access.desk()
     report, status = None, 200
     try:
