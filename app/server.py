@@ -24,7 +24,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from app import config
 from app.config import Settings, SettingsError
 from app.errors import Conflict, Invalid
-from app.factory import create_app
+from app.factory import create_app, preload
 from app.provenance import FIXED_WHILE_RUNNING
 from app.telemetry import logs
 
@@ -88,6 +88,7 @@ def serve(
     settings: Settings, *, on_ready: Callable[[], None], companions: Sequence[Companion] = ()
 ) -> None:
     """Serve HTTP until a signal stops it; then raises SystemExit, when all workers have ended."""
+    preload(settings)
     _Arbiter(_Service(settings, on_ready, companions), companions).run()
 
 

@@ -17,7 +17,10 @@ pytest_plugins = ["postgres_fixtures", "valkey_fixtures"]
 
 # A busy machine is no failure: properties are about what holds, not about how fast.
 hypothesis.settings.register_profile(
-    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "patient",
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("patient")
 patient = hypothesis.settings.get_profile("patient")

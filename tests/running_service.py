@@ -36,6 +36,8 @@ from free_ports import free_port
 
 CLI = [sys.executable, "-P", "-m", "app"]
 START_TIMEOUT_S = 90
+QUICK = {"SHAREAUTH_ADMIN__ENABLED": "false", "SHAREAUTH_VISITOR__ENABLED": "false"}
+"""Most tests are about the hooks: a service without pages starts in half the time."""
 ACTOR = Actor("tests", "cli")
 
 
@@ -160,6 +162,7 @@ def start_service(environ: dict[str, str], data_dir: Path, port: int | None = No
         **{k: v for k, v in os.environ.items() if not k.startswith("SHAREAUTH_")},
         "SHAREAUTH_SERVICE__DATA_DIR": str(data_dir),
         "SHAREAUTH_SERVICE__PORT": str(port),
+        **QUICK,
         **environ,
     }
     environ.pop("PROMETHEUS_MULTIPROC_DIR", None)

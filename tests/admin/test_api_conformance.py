@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 OUT_OF_REACH = 10**15
 """Ids that are made up are small: the token that asks must not be the one that is revoked."""
 
-EXAMPLES = {"quick": 2, "deep": 5}
+EXAMPLES = {"quick": 1, "deep": 5}
 """For each endpoint, beside the edges of every schema, which only the deep run tries."""
 DEPTHS = ["quick", "deep"] if os.environ.get("SHAREAUTH_TEST_DEEP") else ["quick"]
 """The deep run takes minutes: `make conformance`."""

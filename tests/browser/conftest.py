@@ -10,6 +10,7 @@ from browser_console import Console
 from fakes.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider
 from running_service import start_service
 
+PAGES = {"SHAREAUTH_ADMIN__ENABLED": "true", "SHAREAUTH_VISITOR__ENABLED": "true"}
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 CONFIG = f"""\
 [oidc]
@@ -49,7 +50,7 @@ def console(chromium, tmp_path_factory) -> Iterator[Console]:
     with OidcProvider() as provider:
         settings = folder / "config.toml"
         settings.write_text(CONFIG.format(issuer=provider.issuer))
-        environ = {"SHAREAUTH_CONFIG": str(settings), "SHAREAUTH_SERVICE__WORKERS": "2"}
+        environ = {"SHAREAUTH_CONFIG": str(settings), "SHAREAUTH_SERVICE__WORKERS": "2", **PAGES}
         service = start_service(environ, folder / "data")
         yield Console(service, chromium, provider)
         service.stop()

@@ -11,7 +11,7 @@ from app.links.commands import LinkSpec
 from app.turns import page_pass
 from app.users import store as user_store
 
-from conftest import Console, violations
+from browser_console import Console, violations
 from running_service import ACTOR
 
 PHONE = {"width": 390, "height": 844}
@@ -80,7 +80,7 @@ def test_the_page_is_fit_for_everybody(console, page_link, locale, colours, size
 def test_a_button_leads_to_the_chat_and_tells_it_nothing_else(console, page_link, fastgpt):
     page = console.context(viewport=PHONE).new_page()
     page.goto(page_link)
-    page.get_by_role("button", name="helpdesk").click()
+    page.get_by_role("button", name="helpdesk", exact=True).click()
     page.wait_for_url(lambda url: url.startswith(fastgpt))
     assert page.url.startswith(f"{fastgpt}{SHARE_PATH}&authToken=sat_")
     assert page.inner_text("body") == "chat opened, referrer None"

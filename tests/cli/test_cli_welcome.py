@@ -17,7 +17,7 @@ LATER = Demo("KEY", None)
 
 def _said(demo, **service):
     settings = Settings.model_validate({"service": service})
-    return [line for line in welcome.lines(settings, DATA_DIR, demo) if isinstance(line, str)]
+    return [line for line in welcome.lines(settings, DATA_DIR, demo, None) if isinstance(line, str)]
 
 
 def _curls(said):

@@ -34,6 +34,8 @@ TICKET_TTL_S = 3
 RESTART_PAUSE_S = 0.5
 WORKERS = 2
 SETTINGS = {
+    "ADMIN__ENABLED": "false",  # what is broken here has no pages
+    "VISITOR__ENABLED": "false",
     "SERVICE__WORKERS": WORKERS,
     "SERVICE__GRACEFUL_TIMEOUT_S": 10,
     "SERVICE__SECRET_KEY": "for tests only, for tests only, for tests",

@@ -74,6 +74,7 @@ def test_balances_are_those_of_all_postings(db: Database, user_ids):
             "wallets": 11 * NANO,
             "revenue": 2 * NANO,
             "funding": -10 * NANO,
+            "redemptions": 0,
             "adjustments": -3 * NANO,
         }
         assert store.count_wallets(session) == 2
