@@ -82,7 +82,6 @@ def served(scene):
         process.wait(60)
 
 
-@pytest.mark.slow
 def test_the_readme_does_what_it_says(served):
     _run("README.md", *served)
 
