@@ -39,7 +39,7 @@ dev: $(VENV)/.installed-dev
 
 # Many tests wait for a server most of the time: several run at once, each process with servers
 # of its own. ARGS='-n 0' runs them in one, as a debugger wants it.
-PYTEST = $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
 test: dev browser
 	@$(PYTEST) $(ARGS)
