@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.operators import commands, passwords
 from app.operators.commands import OperatorSpec
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 from fakes.oidc_provider import OidcProvider
 from running_service import ACTOR, Service
@@ -59,6 +59,22 @@ class Console:
         )
         made.set_default_timeout(TIMEOUT_MS)
         return made
+
+
+def troubles(page: Page) -> list[str]:
+    """A list to which the page's errors and whatever it could not load are added as they come.
+
+    What the browser gives up because the next page is opened is no trouble.
+    """
+    found: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":
+            found.append(f"not loaded: {request.url}")
+
+    page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
+    page.on("requestfailed", note)
+    return found
 
 
 def violations(page: Page) -> list[str]:

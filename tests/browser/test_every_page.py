@@ -7,7 +7,7 @@ from app.config import Settings
 from app.factory import create_app
 from app.runtime import Runtime
 
-from browser_console import Console, violations
+from browser_console import Console, troubles, violations
 
 NOT_TO_BE_OPENED = {
     "documents.viewer_static",
@@ -42,9 +42,7 @@ def plain_pages(folder):
 @pytest.mark.parametrize(("locale", "colours"), [("en", "light"), ("zh", "dark")])
 def test_every_page_is_complete_and_accessible(console: Console, tmp_path, locale, colours):
     page = console.open("owner", locale=locale, color_scheme=colours)
-    wrong: list[str] = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("requestfailed", lambda request: wrong.append(f"not loaded: {request.url}"))
+    wrong = troubles(page)
     for path, endpoint in sorted(plain_pages(tmp_path).items()):
         answer = page.goto(path)
         assert answer.status == 200, path

@@ -11,7 +11,7 @@ from app.links.commands import LinkSpec
 from app.turns import page_pass
 from app.users import store as user_store
 
-from browser_console import Console, violations
+from browser_console import Console, troubles, violations
 from running_service import ACTOR
 
 PHONE = {"width": 390, "height": 844}
@@ -66,9 +66,7 @@ def test_the_page_is_fit_for_everybody(console, page_link, locale, colours, size
     assert violations(page) == []
     page.goto(page_link)
     assert page.url == f"{console.service.url}/me"
-    wrong: list[str] = []
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("requestfailed", lambda request: wrong.append(f"not loaded: {request.url}"))
+    wrong = troubles(page)
     for path in ("/me", "/me/usage", "/me/statement"):
         page.goto(path)
         assert page.locator("html").get_attribute("lang") == {"en": "en", "zh": "zh-CN"}[locale]
