@@ -76,14 +76,17 @@ def create(db: Database, wanted: Wanted, *, before: int) -> list[UsageArchive]:
         months = store.months_with_lines(session, before=before)
     made: list[UsageArchive] = []
     for month in months:
-        while (archive := _create_part(db, wanted, month)) is not None:
+        # A finish that comes late meanwhile waits for the next time: a file is written once.
+        done: set[int] = set()
+        while (archive := _create_part(db, wanted, month, done)) is not None:
             made.append(archive)
+            done.add(archive.after_event)
     return made
 
 
-def _create_part(db: Database, wanted: Wanted, month: int) -> UsageArchive | None:
+def _create_part(db: Database, wanted: Wanted, month: int, done: set[int]) -> UsageArchive | None:
     with db.read() as session:
-        found = _to_archive(session, month)
+        found = _to_archive(session, month, done)
         if found is None:
             return None
         # First: reading back takes long, and a transaction may not be idle for long.
@@ -137,14 +140,17 @@ def note(
     return row
 
 
-def _to_archive(session: Session, month: int) -> _Range | None:
-    """The first stretch of the month's events whose lines are here and not in an archive."""
+def _to_archive(session: Session, month: int, done: set[int]) -> _Range | None:
+    """The first stretch of the month's events whose lines are here and not in an archive.
+
+    Stretches that begin where ``done`` says are left out.
+    """
     parts = store.list_archives(session, months=[month])
     removed = sorted((row.after_event, row.last_event) for row in parts if row.action == "removed")
     edges = [(0, 0), *removed, (ENDLESS, ENDLESS)]
     for (_, after), (until, _) in pairwise(edges):
         span = store.span_of(session, month, after_event=after, last_event=until)
-        if not span.line_count:
+        if not span.line_count or after in done:
             continue
         same = [row for row in parts if row.action != "removed" and row.after_event == after]
         if same and (same[0].last_event, same[0].line_count) == (span.last_event, span.line_count):
