@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -58,7 +58,9 @@ class Request:
     method: str
     url: str
     headers: Mapping[str, str]
-    body: bytes | None = None
+    body: bytes | Callable[[], Iterable[bytes]] | None = None
+    """What is too large for the memory is called for, anew at each address that is tried; then
+    ``Content-Length`` is among the headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Outbound:
                 connection.request(
                     request.method,
                     target,
-                    body=request.body,
+                    body=request.body() if callable(request.body) else request.body,
                     headers=headers,
                     preload_content=False,
                 )

@@ -3,6 +3,7 @@
 import app.alerts.models
 import app.audit.models
 import app.codes.models
+import app.deliveries.models
 import app.findings.models
 import app.jobs.models
 import app.ledger.models
@@ -14,6 +15,7 @@ import app.pricing.models
 import app.reports.models
 import app.revision
 import app.saved_views.models
+import app.schedules.models
 import app.sightings.models
 import app.tokens.models
 import app.unfinished.models

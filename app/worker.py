@@ -27,8 +27,10 @@ from app.alerts import outbox
 from app.alerts import store as alert_store
 from app.alerts.conditions import CONDITIONS, SEVERITIES
 from app.archives import partitions
+from app.background import periodic, scheduled
 from app.background.runner import Runner
 from app.config import Settings
+from app.deliveries import sending as file_sending
 from app.findings import store as findings_store
 from app.leadership import Leadership, leadership
 from app.ledger.verify import Finding
@@ -212,6 +214,9 @@ JOBS = (
     Job("watch_service", every(timedelta(minutes=1)), watch_service),
     Job("watch_usage", every(timedelta(minutes=5)), watch_usage),
     Job("prune_alerts", every(timedelta(hours=1)), housekeeping.prune_alerts),
+    Job("run_schedules", every(timedelta(seconds=15)), periodic.run_schedules),
+    Job("prune_deliveries", every(timedelta(hours=1)), periodic.prune_deliveries),
+    Job("sweep_outbox", every(timedelta(hours=6)), periodic.sweep_outbox, runs_everywhere=True),
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),
 )
@@ -232,6 +237,30 @@ def alert_jobs(streaks: Streaks, courier: Courier) -> tuple[Job, ...]:
         Job("watch_machine", every(timedelta(minutes=1)), watch_machine, runs_everywhere=True),
         Job("deliver_alerts", every(timedelta(seconds=5)), deliver_alerts),
     )
+
+
+class FileJobs:
+    """The periodic job that sends files, and its threads, which begin when it first runs."""
+
+    def __init__(self) -> None:
+        self._courier: file_sending.Courier | None = None
+
+    def jobs(self) -> tuple[Job, ...]:
+        # Everywhere: a machine sends the files that lie on it.
+        return (
+            Job("deliver_files", every(timedelta(seconds=5)), self._deliver, runs_everywhere=True),
+        )
+
+    def _deliver(self, runtime: Runtime, now: datetime) -> None:
+        del now
+        if self._courier is None:
+            post = scheduled.build_post(runtime, lambda: datetime.now(UTC))
+            self._courier = file_sending.Courier(post)
+        self._courier.kick()
+
+    def close(self) -> None:
+        if self._courier is not None:
+            self._courier.close()
 
 
 class Rota:
@@ -297,7 +326,8 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
     runner = Runner(runtime, clock=lambda: datetime.now(UTC))
     runner.start()
     streaks, courier = Streaks(), Courier(_post(runtime))
-    rota = Rota(runtime, lead, [*JOBS, *alert_jobs(streaks, courier)], streaks)
+    files = FileJobs()
+    rota = Rota(runtime, lead, [*JOBS, *alert_jobs(streaks, courier), *files.jobs()], streaks)
     log.info("worker_started")
     try:
         while not stopping and parent_pid in (None, os.getppid()):
@@ -305,6 +335,7 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
             time.sleep(TICK_S)
     finally:
         courier.close()
+        files.close()
         lead.close()
         runner.stop()
         runtime.close()

@@ -42,8 +42,15 @@ class Mailer:
         message["Message-ID"] = f"<{message_id}@{domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(text.whole)
+        return self.post(message, recipients)
+
+    def post(self, message: EmailMessage, recipients: Sequence[str]) -> Verdict:
+        """Send a message that somebody else has written."""
+        host, sender = self.settings.host, self.settings.sender
+        if host is None or sender is None:
+            return Verdict(NO_SERVER)
         try:
-            with self._connect(host, domain) as server:
+            with self._connect(host, sender.rpartition("@")[2]) as server:
                 server.send_message(message, from_addr=sender, to_addrs=list(recipients))
         except (smtplib.SMTPException, OSError) as error:
             return Verdict(f"{host}: {error}")

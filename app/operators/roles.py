@@ -27,6 +27,8 @@ PERMISSIONS: dict[str, str] = {
     "codes:write": "Make, print, pause and cancel redemption codes.",
     "alerts:read": "See alerts and where they go.",
     "alerts:write": "Change alerts and where they go.",
+    "deliveries:read": "See schedules, where files go and what was delivered.",
+    "deliveries:write": "Change schedules and where files go; send, retry, give up.",
     "findings:read": "See what the self-audit found, the spool and the quarantine.",
     "findings:write": "Resolve quarantined finishes, replay the spool.",
     "jobs:read": "See long work and its progress.",
@@ -44,7 +46,7 @@ SELF = "self"
 Role = Literal["owner", "operator", "finance", "support", "viewer"]
 
 _READS = frozenset(name for name in PERMISSIONS if name.endswith(":read"))
-_PRIVATE = frozenset({"audit:read", "operators:read", "settings:read"})
+_PRIVATE = frozenset({"audit:read", "deliveries:read", "operators:read", "settings:read"})
 
 ROLES: dict[Role, frozenset[str]] = {
     "owner": frozenset(PERMISSIONS),
@@ -56,6 +58,7 @@ ROLES: dict[Role, frozenset[str]] = {
         "ledger:verify",
         "codes:write",
         "jobs:write",
+        "deliveries:write",
     },
     "support": (_READS - _PRIVATE)
     | {

@@ -116,6 +116,19 @@ ALERT_DELIVERIES_WAITING = Gauge(
     ["status"],
     multiprocess_mode="mostrecent",
 )
+FILE_DELIVERIES = Counter(
+    "shareauth_file_deliveries_total",
+    "Attempts to deliver files, by kind of destination and outcome: delivered, failed (tried again "
+    "later), dead (given up) or lost (taken over by another worker).",
+    ["kind", "outcome"],
+)
+FILE_DELIVERIES_WAITING = Gauge(
+    "shareauth_file_deliveries_waiting",
+    "Deliveries of files that wait to be sent (pending), and that nobody tries to send any more "
+    "(dead) until somebody retries them.",
+    ["status"],
+    multiprocess_mode="mostrecent",
+)
 
 METRICS = (
     HOOK_REQUESTS,
@@ -140,6 +153,8 @@ METRICS = (
     ALERTS_OPEN,
     ALERT_DELIVERIES,
     ALERT_DELIVERIES_WAITING,
+    FILE_DELIVERIES,
+    FILE_DELIVERIES_WAITING,
 )
 
 

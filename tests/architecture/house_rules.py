@@ -37,6 +37,8 @@ WORKFLOWS = (
     "app/statements/",
     "app/archives/",
     "app/alarms/",
+    "app/deliveries/",
+    "app/schedules/",
     "app/backup/",
     "app/background/",
     "app/housekeeping.py",
