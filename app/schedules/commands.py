@@ -13,7 +13,9 @@ from app.alerts.destination_commands import Clock, Name
 from app.audit import journal
 from app.audit.journal import Actor
 from app.config import ZoneName
+from app.deliveries import destination_commands
 from app.deliveries import store as delivery_store
+from app.deliveries.models import FileDestination
 from app.errors import Conflict, Invalid
 from app.schedules import calendar, store
 from app.schedules.calendar import Cadence
@@ -110,6 +112,21 @@ def remove(session: Session, schedule: Schedule, *, by: By) -> None:
     """Remove a schedule with its history; what it delivered stays where it is."""
     _record(session, "remove", schedule, (describe(schedule), None), by)
     store.delete(session, schedule)
+
+
+def remove_destination(
+    session: Session, destination: FileDestination, *, actor: Actor, now: datetime
+) -> None:
+    """Remove a destination with its secrets and everything that waits for it.
+
+    Raises:
+        Conflict: schedules send something there (``file_destination_in_use``).
+    """
+    if names := store.names_using(session, destination.id):
+        raise Conflict(
+            f"schedules send something there: {', '.join(names)}", code="file_destination_in_use"
+        )
+    destination_commands.remove(session, destination, actor=actor, now=now)
 
 
 def cadence_of(schedule: Schedule) -> Cadence:

@@ -53,7 +53,8 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            do_PUT = do_POST
+            def do_PUT(self):
+                self.do_POST()
 
             def log_message(self, *_):
                 pass
