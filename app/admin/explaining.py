@@ -224,7 +224,10 @@ JOB_STATES = {
     "failed": (_("failed"), "danger"),
     "cancelled": (_("cancelled"), "secondary"),
 }
-JOB_KINDS = {"rerate": _("Price answers again")}
+JOB_KINDS = {
+    "rerate": _("Price answers again"),
+    "scheduled": _("Make what is scheduled"),
+}
 JOB_WORDS = {
     "since": _("Answers from"),
     "until": _("Answers before"),

@@ -6,6 +6,7 @@ from app.admin import access, documents, door_words, explaining, wording
 from app.admin.api import alerts as api_alerts
 from app.admin.api import audit as api_audit
 from app.admin.api import codes as api_codes
+from app.admin.api import deliveries as api_deliveries
 from app.admin.api import exports as api_exports
 from app.admin.api import findings as api_findings
 from app.admin.api import issuers as api_issuers
@@ -34,6 +35,8 @@ from app.admin.pages import (
     alert_destinations,
     audit,
     codes,
+    deliveries,
+    destinations,
     exports,
     findings,
     issuers,
@@ -47,6 +50,7 @@ from app.admin.pages import (
     programs,
     refusals,
     reratings,
+    schedules,
     self_audit,
     settings,
     sso,
@@ -76,6 +80,7 @@ API: tuple[Section, ...] = (
     api_alerts.section,
     api_audit.section,
     api_codes.section,
+    api_deliveries.section,
     api_findings.section,
     api_jobs.section,
     api_operators.section,
@@ -94,6 +99,8 @@ PAGES: tuple[Blueprint, ...] = (
     alert_destinations.blueprint,
     audit.blueprint,
     codes.blueprint,
+    deliveries.blueprint,
+    destinations.blueprint,
     exports.blueprint,
     findings.blueprint,
     issuers.blueprint,
@@ -107,6 +114,7 @@ PAGES: tuple[Blueprint, ...] = (
     programs.blueprint,
     refusals.blueprint,
     reratings.blueprint,
+    schedules.blueprint,
     self_audit.blueprint,
     settings.blueprint,
     sso.blueprint,

@@ -29,6 +29,7 @@ GROUPS: tuple[Group, ...] = (
             Entry("overview.show", _("Overview"), "speedometer2", SELF),
             Entry("usage.explore", _("Usage"), "bar-chart", "usage:read"),
             Entry("exports.index", _("Exports"), "download", "usage:read"),
+            Entry("schedules.index", _("Schedules"), "calendar-week", "deliveries:read"),
         ),
     ),
     Group(
