@@ -51,7 +51,7 @@ class Browser:
         """The page's HTML."""
         return self._took(self.client.get(path, follow_redirects=True), status)
 
-    def post(self, path: str, status: int = 200, **fields: Any) -> str:
+    def post(self, path: str, /, status: int = 200, **fields: Any) -> str:
         """Send a form and follow where it leads; a page must have been opened before."""
         data = {"csrf_token": self.csrf, **fields}
         return self._took(self.client.post(path, data=data, follow_redirects=True), status)

@@ -27,6 +27,7 @@ PURE_MODULES = [
     "app/alerts/signing.py",
     "app/alerts/texts.py",
     "app/archives/tally.py",
+    "app/csv_text.py",
     "app/limits.py",
     "app/money.py",
     "app/pricing/book.py",
@@ -41,6 +42,7 @@ PURE_MODULES = [
     "app/turns/fingerprint.py",
     "app/reports/spans.py",
     "app/reports/rollup/fold.py",
+    "app/schedules/calendar.py",
     "app/spool/frames.py",
 ]
 

@@ -1,9 +1,12 @@
 """Files to somebody's program: signed, retried, never led elsewhere."""
 
 import hashlib
+import textwrap
 import threading
 from email import message_from_bytes
 from email.policy import HTTP
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from app.alerts import signing
@@ -14,6 +17,7 @@ from app.deliveries.to_webhook import ToWebhook
 from app.outbound import AddressRefused, Bounds, Outbound
 
 from fakes.receiver import Receiver
+from moments import NOW
 
 pytestmark = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 
@@ -22,6 +26,18 @@ pytestmark = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 def far():
     with Receiver() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def is_ours():
+    """The check that docs/deliveries.md gives to receivers."""
+    page = Path(__file__).parents[2].joinpath("docs/deliveries.md").read_text("utf-8")
+    code = page[page.index("    import base64, hashlib") :]
+    code = code[: code.index("\n\n`webhook-id` is")]
+    known = {}
+    exec(textwrap.dedent(code), known)
+    known["time"] = SimpleNamespace(time=NOW.timestamp)
+    return known["is_ours"]
 
 
 def is_signed(got, secret, body=None):
@@ -61,7 +77,7 @@ def test_small_files_come_with_the_manifest_after_a_500_once_in_effect(depot, fa
     assert depot.outcomes == [("webhook", "failed"), ("webhook", "delivered")]
 
 
-def test_large_files_are_put_before_the_manifest_signed_by_their_hash(depot, far):
+def test_large_files_are_put_before_the_manifest_signed_by_their_hash(depot, far, is_ours):
     id_, secret = depot.add("webhook", url=f"{far.url}/hook?key=1")
     big = depot.file("größer.bin", b"x" * 3_000_000, "application/octet-stream")
     delivery = depot.order(id_, big, depot.file())
@@ -76,6 +92,9 @@ def test_large_files_are_put_before_the_manifest_signed_by_their_hash(depot, far
     assert post.json["data"]["transfer"] == "put"
     assert [one["name"] for one in post.json["data"]["files"]] == ["größer.bin", "report.csv"]
     assert is_signed(post, secret)
+    assert is_ours(secret, post.headers, post.body)
+    assert is_ours(secret, put.headers, hashlib.sha256(put.body).hexdigest().encode())
+    assert not is_ours(secret, post.headers, post.body + b" ")
 
 
 def test_redirects_are_refused_410_ends_it_and_retry_after_is_believed(depot, far):

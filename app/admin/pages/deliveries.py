@@ -1,5 +1,7 @@
 """Files on their way, and what became of them."""
 
+import json
+
 from flask import render_template, request
 
 from app.admin import access, delivery_words
@@ -33,7 +35,8 @@ def index() -> str:
 @access.allow("deliveries:read")
 def show(delivery_id: int) -> str:
     found = deliveries.show(access.desk(), delivery_id)
-    return render_template("deliveries/show.html", delivery=found)
+    manifest = json.dumps(found.manifest, ensure_ascii=False, indent=2, sort_keys=True)
+    return render_template("deliveries/show.html", delivery=found, manifest=manifest)
 
 
 @blueprint.post("/<int:delivery_id>/retry")

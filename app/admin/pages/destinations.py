@@ -20,7 +20,7 @@ from app.pagekit.languages import gettext as _
 
 ONE = "/<int:destination_id>"
 OVERLAPS_S = (0, 3600, 86400, 7 * 86400, 30 * 86400)
-_SECRETS = ("secret_key", "url")
+_SECRETS = ("access_key", "secret_key", "url")
 """What is left empty stays as it is."""
 
 blueprint = section("destinations", "/destinations")
