@@ -6,8 +6,8 @@ that ends, and whoever comes next writes the same names, or sends the same messa
 
 import random
 import secrets
+import threading
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -45,6 +45,7 @@ GONE = (
 CALL = Bounds(bytes_max=64 * 1024, connect_s=3, read_s=10, total_s=15)
 UPLOAD = Bounds(bytes_max=64 * 1024, connect_s=5, read_s=60, total_s=4 * 3600)
 THREADS = 2
+STOP_S = 5.0
 
 Clock = Callable[[], datetime]
 Outcome = Literal["delivered", "failed", "dead", "lost"]
@@ -127,13 +128,15 @@ def probe(ways: Ways, destination: FileDestination, keys: Keys, now: datetime) -
     return ways.probes[destination.kind](address, now)
 
 
-def send_due(post: Post, only: Collection[int] | None = None) -> int:
+def send_due(
+    post: Post, only: Collection[int] | None = None, *, is_over: Callable[[], bool] = lambda: False
+) -> int:
     """Send what is due now and lies here, one after the other; how many were tried.
 
-    With ``only``, of these deliveries.
+    With ``only``, of these deliveries. Asks ``is_over`` before each.
     """
     tried = 0
-    while (claim := _take(post, only)) is not None:
+    while not is_over() and (claim := _take(post, only)) is not None:
         _send(post, claim)
         tried += 1
     return tried
@@ -151,21 +154,33 @@ class Courier:
 
     def __init__(self, post: Post) -> None:
         self._post = post
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="deliveries")
-        self._rounds: list[Future[int]] = []
+        self._stopping = threading.Event()
+        self._rounds: list[threading.Thread] = []
+        self._failed: Exception | None = None
 
     def kick(self) -> None:
         """Begin a round, unless enough are under way. Raises what an earlier one failed with."""
-        over = [one for one in self._rounds if one.done()]
-        self._rounds = [one for one in self._rounds if not one.done()]
+        self._rounds = [one for one in self._rounds if one.is_alive()]
         if len(self._rounds) < THREADS:
-            self._rounds.append(self._pool.submit(send_due, self._post))
-        for one in over:
-            one.result()
+            # A daemon: an upload may take hours, and must not keep the process from ending.
+            begun = threading.Thread(target=self._round, name="file-deliveries", daemon=True)
+            self._rounds.append(begun)
+            begun.start()
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
 
     def close(self) -> None:
-        """Begin no other, and wait for none: its lease ends, and the next worker sends it again."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Begin no other, and wait a little; of what takes longer the lease ends."""
+        self._stopping.set()
+        for one in self._rounds:
+            one.join(STOP_S)
+
+    def _round(self) -> None:
+        try:
+            send_due(self._post, is_over=self._stopping.is_set)
+        except Exception as error:  # noqa: BLE001 - whoever kicks next is told
+            self._failed = error
 
 
 def _take(post: Post, only: Collection[int] | None) -> _Claim | None:

@@ -178,7 +178,12 @@ def count_by_status(session: Session) -> dict[str, int]:
 
 
 def has_due(session: Session, home: str, now: datetime) -> bool:
-    return session.scalar(sa.select(Delivery.id).where(*_due(home, now)).limit(1)) is not None
+    found = (
+        sa.select(Delivery.id)
+        .join(FileDestination, FileDestination.id == Delivery.destination_id)
+        .where(*_due(home, now), FileDestination.is_enabled)
+    )
+    return session.scalar(found.limit(1)) is not None
 
 
 def lease_next(

@@ -21,7 +21,7 @@ class Assignment:
     schedule: str
     """Its name."""
     owner: str
-    """Whose eyes it is made with."""
+    """Whose saved views it may use."""
     parameters: BaseModel
     """Of the maker's own model."""
     period: Period

@@ -37,7 +37,7 @@ class Schedule(Base):
     destination_ids: Mapped[list[int]] = mapped_column(Json)
     is_enabled: Mapped[bool]
     owner: Mapped[str] = mapped_column(sa.String(200))
-    """Who made it: what they may see is what is sent."""
+    """Who made it: it may use their saved views, and shared ones."""
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     """None while it is off, or waits for a closing."""
     watches_from: Mapped[datetime] = mapped_column(UtcDateTime)

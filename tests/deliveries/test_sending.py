@@ -159,3 +159,17 @@ def test_mail_has_the_files_or_says_where_they_lie(depot):
     assert [one.get_filename() for one in large.message.iter_attachments()] == [
         "july.manifest.json"
     ]
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_the_courier_sends_in_the_background_and_stops(depot):
+    id_, _ = depot.add("directory", path="a")
+    delivery = depot.order(id_)
+    courier = sending.Courier(depot.post)
+    courier.kick()
+    courier.close()
+    assert depot.delivery(delivery).status == "delivered"
+    depot.order(id_, key="july")
+    courier.kick()
+    courier.close()
+    assert depot.send() == 1  # it was closed

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -235,3 +236,12 @@ def test_switched_off_it_is_not_caught_up_and_what_cannot_be_made_is_refused(bur
             view = views.create(session, spec, owner=Owner("ann"), now=bureau.now).id
         with pytest.raises(Invalid, match="scheduled"):
             bureau.add(view, "other")
+
+
+def test_two_workers_that_look_at_once_ask_for_a_run_once(bureau):
+    id_ = bureau.add(bureau.view())
+    bureau.now = MONDAY + timedelta(days=1)
+    with ThreadPoolExecutor(4) as pool:
+        asked = [one.result() for one in [pool.submit(bureau.tick) for _ in range(4)]]
+    assert sorted(asked) == [0, 0, 0, 1]
+    assert len(bureau.runs(id_)) == 1

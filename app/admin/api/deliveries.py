@@ -121,7 +121,8 @@ def list_schedules(desk: Desk) -> SchedulePage:
 def add_schedule(desk: Desk, body: ScheduleSpec) -> ScheduleOut:
     """Make and send something regularly.
 
-    Its first run is at the next time that is due. What the caller may see is what is sent.
+    Its first run is at the next time that is due. It may use the caller's saved views, and
+    shared ones.
     """
     return schedules.add(desk, body)
 

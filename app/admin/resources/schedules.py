@@ -58,7 +58,7 @@ class ScheduleOut(BaseModel):
     time_zone: str
     destination_ids: list[int]
     is_enabled: bool
-    owner: str = Field(description="What they may see is what is sent.")
+    owner: str = Field(description="Whose saved views it may use.")
     next_at: datetime | None
     last_run: RunOut | None
 
