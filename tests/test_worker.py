@@ -131,7 +131,10 @@ def test_job_of_the_machine_runs_whoever_leads(runtime, now):
     rota.tick(now)
     rota.tick(now + HOUR)
     assert ran == [now + HOUR]
-    assert [job.name for job in worker.JOBS if job.runs_everywhere] == ["drain_spool"]
+    assert [job.name for job in worker.JOBS if job.runs_everywhere] == [
+        "drain_spool",
+        "sweep_outbox",
+    ]
 
 
 def test_spool_is_measured_also_when_its_drain_fails(tmp_path, keys, now):

@@ -35,7 +35,7 @@ def run_schedules(runtime: Runtime, now: datetime) -> None:
     asked = running.run_due(runtime.db, enqueue_at(now), KINDS, now)
     if asked:
         log.info("schedules_due", runs=asked)
-    failed = running.settle_abandoned(runtime.db, now)
+    failed = running.settle_abandoned(runtime.db, enqueue_at(now), now)
     if failed:
         log.error("schedule_runs_failed", runs=failed)
     buried = sending.bury(runtime.db, now)

@@ -7,7 +7,7 @@ downtime each missed period is made once, and two workers never make one twice.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -27,6 +27,8 @@ from app.schedules.makers import Assignment, Kinds, Made
 from app.schedules.models import Schedule, ScheduleRun
 
 ACTOR = Actor("timetable", "worker")
+WAITED_FOR = timedelta(hours=2)
+"""After it was due; by then somebody has to look."""
 Enqueue = Callable[[Session, int, Actor], BackgroundJob]
 """Asks for the background job that makes a run, in its transaction; is given the run's id."""
 
@@ -94,19 +96,27 @@ def run_again(session: Session, run: ScheduleRun, *, enqueue: Enqueue, by: By) -
     return _begin_again(session, schedule, run, enqueue, by)
 
 
-def settle_abandoned(db: Database, now: datetime) -> int:
-    """Say of runs whose background job has failed that they have, and why; how many."""
+def settle_abandoned(db: Database, enqueue: Enqueue, now: datetime) -> int:
+    """Say of runs whose background job has failed that they have, and why; how many.
+
+    One that had to wait too often, as for books that are behind, is asked for again for a while.
+    """
     with db.read() as session:
         if not store.abandoned_runs(session):
             return 0
 
     def settle(session: Session) -> int:
-        found = store.abandoned_runs(session)
-        for run, job in found:
-            run.state, run.finished_at = store.FAILED, now
+        settled = 0
+        for run, job in store.abandoned_runs(session):
             failed = job if job is not None and job.state == "failed" else None
             run.error = "it was cancelled" if failed is None else failed.message
-        return len(found)
+            waited = failed is not None and failed.error_code == "job_gave_up"
+            if waited and now - run.due_at < WAITED_FOR:
+                run.state, run.job_id = store.QUEUED, enqueue(session, run.id, ACTOR).id
+                continue
+            run.state, run.finished_at = store.FAILED, now
+            settled += 1
+        return settled
 
     return db.run(settle)
 
@@ -160,7 +170,10 @@ def _ask_due(session: Session, schedule: Schedule, enqueue: Enqueue, now: dateti
     period = calendar.period_before(cadence, due_at)
     run = _insert(session, schedule, period, due_at, ACTOR.name)
     if run is None:  # somebody asked for it by hand before
-        return False
+        run = store.find_run(session, schedule.id, period.label)
+        if run is None or run.state != store.FAILED:
+            return False
+        run.state, run.error, run.finished_at = store.QUEUED, None, None
     run.job_id = enqueue(session, run.id, ACTOR).id
     session.flush()
     return True

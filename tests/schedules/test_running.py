@@ -182,10 +182,17 @@ def test_a_run_whose_job_failed_says_why_and_can_be_made_again(bureau):
     with bureau.db.begin() as session:
         job = session.get(jobs.BackgroundJob, bureau.runs(id_)[0].job_id)
         job.state, job.message, job.finished_at = "failed", "there is no saved view", bureau.now
-    assert running.settle_abandoned(bureau.db, bureau.now) == 1
+    assert running.settle_abandoned(bureau.db, bureau.enqueue, bureau.now) == 1
     (run,) = bureau.runs(id_)
     assert (run.state, run.error) == ("failed", "there is no saved view")
     assert bureau.run_now(id_) == run_id
+    with bureau.db.begin() as session:  # what only had to wait is asked for again
+        job = session.get(jobs.BackgroundJob, bureau.runs(id_)[0].job_id)
+        job.state, job.error_code, job.finished_at = "failed", "job_gave_up", bureau.now
+        session.get(store.ScheduleRun, run_id).due_at = bureau.now
+    assert running.settle_abandoned(bureau.db, bureau.enqueue, bureau.now) == 0
+    (run,) = bureau.runs(id_)
+    assert (run.state, run.job_id > job.id) == ("queued", True)
 
 
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
