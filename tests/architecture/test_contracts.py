@@ -27,6 +27,8 @@ PURE_MODULES = [
     "app/alerts/signing.py",
     "app/alerts/texts.py",
     "app/archives/tally.py",
+    "app/closings/content.py",
+    "app/closings/months.py",
     "app/limits.py",
     "app/money.py",
     "app/pricing/book.py",
