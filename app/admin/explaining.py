@@ -224,7 +224,11 @@ JOB_STATES = {
     "failed": (_("failed"), "danger"),
     "cancelled": (_("cancelled"), "secondary"),
 }
-JOB_KINDS = {"rerate": _("Price answers again")}
+JOB_KINDS = {
+    "rerate": _("Price answers again"),
+    "close_month": _("Close a month"),
+    "mail_statements": _("Mail statements"),
+}
 JOB_WORDS = {
     "since": _("Answers from"),
     "until": _("Answers before"),
@@ -238,6 +242,16 @@ JOB_WORDS = {
     "adjustments": _("Adjustments booked"),
     "amount": _("Sum of the adjustments"),
     "currency": _("Currency"),
+    "month": _("Month"),
+    "insist": _("Over what stands in the way"),
+    "statements": _("Statements"),
+    "closing": _("Closing balance"),
+    "hash": _("Hash"),
+    "ordinal": _("Number"),
+    "again": _("Also what was sent before"),
+    "sent": _("Sent"),
+    "failed": _("Failed"),
+    "skipped": _("Sent before, or without an address"),
 }
 """Names of what jobs are given and give back."""
 DETAIL_WORDS = {

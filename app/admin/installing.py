@@ -2,9 +2,10 @@
 
 from flask import Blueprint, Flask
 
-from app.admin import access, documents, door_words, explaining, wording
+from app.admin import access, closing_words, documents, door_words, explaining, wording
 from app.admin.api import alerts as api_alerts
 from app.admin.api import audit as api_audit
+from app.admin.api import closings as api_closings
 from app.admin.api import codes as api_codes
 from app.admin.api import exports as api_exports
 from app.admin.api import findings as api_findings
@@ -24,6 +25,7 @@ from app.admin.api import section as api
 from app.admin.api import self_audit as api_self_audit
 from app.admin.api import settings as api_settings
 from app.admin.api import signin as api_signin
+from app.admin.api import statements as api_statements
 from app.admin.api import tokens as api_tokens
 from app.admin.api import usage as api_usage
 from app.admin.api import users as api_users
@@ -33,6 +35,7 @@ from app.admin.pages import (
     account,
     alert_destinations,
     audit,
+    closings,
     codes,
     exports,
     findings,
@@ -50,6 +53,7 @@ from app.admin.pages import (
     self_audit,
     settings,
     sso,
+    statements,
     tokens,
     usage,
     users,
@@ -75,6 +79,8 @@ API: tuple[Section, ...] = (
     api_page_links.section,
     api_alerts.section,
     api_audit.section,
+    api_closings.section,
+    api_statements.section,
     api_codes.section,
     api_findings.section,
     api_jobs.section,
@@ -93,6 +99,7 @@ PAGES: tuple[Blueprint, ...] = (
     account.blueprint,
     alert_destinations.blueprint,
     audit.blueprint,
+    closings.blueprint,
     codes.blueprint,
     exports.blueprint,
     findings.blueprint,
@@ -110,6 +117,7 @@ PAGES: tuple[Blueprint, ...] = (
     self_audit.blueprint,
     settings.blueprint,
     sso.blueprint,
+    statements.blueprint,
     tokens.blueprint,
     usage.blueprint,
     users.blueprint,
@@ -142,6 +150,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         **wording.NAMES,
         **explaining.NAMES,
         **door_words.NAMES,
+        **closing_words.NAMES,
     )
     for section in API:
         app.register_blueprint(section.blueprint)
