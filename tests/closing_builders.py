@@ -16,6 +16,7 @@ from app.ledger.transactions import Entry
 from app.ledger.writer import lock_wallet, post
 from app.metering.models import UsageEvent, UsageLine
 from app.metering.months import month_of
+from app.reports.rollup import follow
 from app.users.models import User
 
 from books import make_link, make_users
@@ -136,6 +137,11 @@ class House:
         list(closing.close(self.db, self.order(month, now), **more))
         with self.db.read() as session:
             return store.get(session, month)
+
+    def follow(self):
+        """Bring the sums of reports up to date, as the worker does."""
+        with self.db.begin() as session:
+            assert follow.advance(session, zone=ZONE, now=datetime.now(UTC)).is_done
 
     def findings(self):
         with self.db.read() as session:

@@ -1,7 +1,6 @@
 """Billing periods: what closing a month would freeze, closing it, the months that are closed."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Reason
+from app.admin.inputs import Amount, Reason
 from app.admin.paging import Page, PageQuery
 from app.admin.resources.jobs import JobOut
 from app.background import close_month, handlers
@@ -46,7 +45,7 @@ class SumOut(BaseModel):
     is_rerating: bool
     is_late: bool = Field(description="Of earlier months, come after these were closed.")
     count: int
-    amount: Decimal
+    amount: Amount
 
 
 class ObstacleOut(BaseModel):
@@ -65,8 +64,8 @@ class PreviewOut(BaseModel):
     month: str
     since: datetime
     until: datetime
-    opening: Decimal
-    closing: Decimal
+    opening: Amount
+    closing: Amount
     currency: str
     sums: list[SumOut]
     wallets: int
@@ -111,8 +110,8 @@ class ClosingOut(BaseModel):
     since: datetime
     until: datetime
     zone: str
-    opening: Decimal
-    closing: Decimal
+    opening: Amount
+    closing: Amount
     currency: str
     sums: list[SumOut]
     statements: int

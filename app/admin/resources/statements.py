@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Number, Text
+from app.admin.inputs import Amount, Number, Text
 from app.admin.paging import Page, PageQuery
 from app.admin.resources.closings import MonthText
 from app.admin.resources.jobs import JobOut
@@ -44,9 +43,9 @@ class StatementOut(BaseModel):
     user_id: int | None
     subject: str | None = Field(description="Of the user now; an erased one has a pseudonym.")
     department: str | None = Field(description="At the time of closing.")
-    opening: Decimal
-    charged: Decimal
-    closing: Decimal
+    opening: Amount
+    charged: Amount
+    closing: Amount
     currency: str
     hash: str
 
