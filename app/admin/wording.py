@@ -140,6 +140,10 @@ ERRORS = {
     "closing_under_way": _("A month is being closed already."),
     "closing_obstructed": _("Look at what stands in the way first, or close it all the same."),
     "closing_does_not_add_up": _("Statements and ledger do not agree: verify the ledger."),
+    "too_many_statements": _(
+        "These are too many statements to derive while you wait: use the command line. Each night "
+        "all of them are derived."
+    ),
     "mail_not_set_up": _("No mail server is set up: see the settings of mail."),
     "refusal_not_found": _(
         "No refusal has this reference. It may be older than they are kept, one of a flood that is "

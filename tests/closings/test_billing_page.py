@@ -1,4 +1,4 @@
-"""The worked months of docs/billing.md, played through the ledger: every table is what comes out."""
+"""The worked months of docs/billing.md, played through the ledger: each table comes out."""
 
 import shutil
 from pathlib import Path

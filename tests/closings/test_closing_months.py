@@ -1,5 +1,8 @@
 """Closing months: frozen, in order, exactly once, whatever comes late."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import sqlalchemy as sa
 from app.closings import closing, content, store
@@ -145,6 +148,26 @@ def test_two_who_close_at_once_take_turns(house, monkeypatch):
     with house.db.read() as session:
         assert store.get(session, 202611).statements == 3
         assert [year.count for year in store.numbers_by_year(session)] == [3]
+    assert house.findings() == []
+
+
+def test_two_at_the_same_moment_make_one_closing(house, monkeypatch):
+    monkeypatch.setattr(sums.list_wallets, "__kwdefaults__", {"limit": 1})
+    start = threading.Barrier(2)
+
+    def close():
+        start.wait()
+        try:
+            return len(list(closing.close(house.db, house.order(202611))))
+        except MonthClosed:  # the other was through before this one began
+            return 0
+
+    with ThreadPoolExecutor(2) as pool:
+        steps = [one.result() for one in [pool.submit(close) for _ in range(2)]]
+    assert sum(steps) == 4  # two wallets, a department, the closing: each by one of them
+    with house.db.read() as session:
+        assert store.get(session, 202611).statements == 3
+        assert len(store.list_all(session)) == 1
     assert house.findings() == []
 
 

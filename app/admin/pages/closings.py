@@ -61,7 +61,10 @@ def show(month: str) -> str:
 @blueprint.post("/<month>/verify")
 @access.allow("ledger:verify")
 def verify(month: str) -> AnyResponse:
-    return Response(_shown(month, closings.check(access.desk(), month)))
+    def work() -> AnyResponse:
+        return Response(_shown(month, closings.check(access.desk(), month)))
+
+    return attempt(work, lambda: _shown(month))
 
 
 @blueprint.get("/<month>/content.json")

@@ -26,6 +26,16 @@ from app.money import from_nano
 MonthText = Annotated[str, Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
 
 
+CHECKED_MAX = 2000
+"""Statements that can be derived anew while somebody waits."""
+
+
+class TooManyStatements(Invalid):
+    """More than can be derived anew while somebody waits."""
+
+    code = "too_many_statements"
+
+
 class TypedOtherwise(Invalid):
     """What was typed to be sure is not the month."""
 
@@ -260,10 +270,19 @@ def find_open_job(desk: Desk) -> int | None:
 
 
 def check(desk: Desk, month: str) -> CheckOut:
-    """Derive the month anew, and compare."""
+    """Derive the month anew, and compare.
+
+    Raises:
+        TooManyStatements: that is for the command line, and for the audit of each night.
+    """
     chosen, checked = parse(month), Checked()
     with desk.db.read() as session:
         made = store.get(session, chosen)
+        if made.statements > CHECKED_MAX:
+            raise TooManyStatements(
+                f"{made.statements} statements are more than {CHECKED_MAX}: run `shareauth "
+                "closings verify` where the service runs"
+            )
         findings = [one.message for one in checking.verify(session, month=chosen, checked=checked)]
     return CheckOut(
         ok=not findings, hash=made.hash, statements=checked.statements, findings=findings
