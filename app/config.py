@@ -32,6 +32,7 @@ from app.alert_settings import AlertSettings, MailSettings
 from app.delivery_settings import DeliverySettings
 from app.errors import Invalid
 from app.sources import CONFIG_VARIABLE, PREFIX
+from app.statement_settings import StatementSettings
 from app.visitor_settings import VisitorSettings
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -279,6 +280,7 @@ class Settings(Section):
     metering: Metering = Metering()
     retention: Retention = Retention()
     billing: Billing = Billing()
+    statements: StatementSettings = StatementSettings()
     admin: Admin = Admin()
     oidc: Oidc = Oidc()
     visitor: VisitorSettings = VisitorSettings()

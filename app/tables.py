@@ -2,6 +2,7 @@
 
 import app.alerts.models
 import app.audit.models
+import app.closings.models
 import app.codes.models
 import app.deliveries.models
 import app.findings.models

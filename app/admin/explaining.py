@@ -227,6 +227,8 @@ JOB_STATES = {
 JOB_KINDS = {
     "rerate": _("Price answers again"),
     "scheduled": _("Make what is scheduled"),
+    "close_month": _("Close a month"),
+    "mail_statements": _("Mail statements"),
 }
 JOB_WORDS = {
     "since": _("Answers from"),
@@ -241,6 +243,16 @@ JOB_WORDS = {
     "adjustments": _("Adjustments booked"),
     "amount": _("Sum of the adjustments"),
     "currency": _("Currency"),
+    "month": _("Month"),
+    "insist": _("Over what stands in the way"),
+    "statements": _("Statements"),
+    "closing": _("Closing balance"),
+    "hash": _("Hash"),
+    "ordinal": _("Number"),
+    "again": _("Also what was sent before"),
+    "sent": _("Sent"),
+    "failed": _("Failed"),
+    "skipped": _("Sent before, or without an address"),
 }
 """Names of what jobs are given and give back."""
 DETAIL_WORDS = {

@@ -19,6 +19,10 @@ RESTORED = _(
 PARTITION = _("Run `shareauth db upgrade`: it makes partitions and puts lines where they belong.")
 SPOOL = _("Look at the spool with `shareauth spool list`, and at the log of `shareauth worker`.")
 
+CLOSING = _(
+    "Keep the database as it is, and compare closings, statements and ledger with a backup."
+)
+
 WORDS = {
     "sequence_gap": (_("A transaction of a wallet is missing"), COMPARE),
     "chain_broken": (_("A transaction does not follow the one before"), COMPARE),
@@ -51,6 +55,11 @@ WORDS = {
         _("A daily sum differs from its answers"),
         _("No charge is wrong, but daily figures are: compare the sums with a backup."),
     ),
+    "closing_chain_broken": (_("A closed month does not follow the one before"), CLOSING),
+    "closing_differs": (_("A closed month differs from the ledger"), CLOSING),
+    "statement_missing": (_("A statement is missing"), CLOSING),
+    "statement_differs": (_("A statement differs from the ledger"), CLOSING),
+    "statement_numbers_gap": (_("Numbers of statements have a gap"), CLOSING),
     "gate_newer": (_("Redis knows more of a wallet than the books"), RESTORED),
     "gate_differs": (_("Redis holds another balance than the books"), RESTORED),
     "gate_stale": (

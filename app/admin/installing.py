@@ -2,9 +2,10 @@
 
 from flask import Blueprint, Flask
 
-from app.admin import access, documents, door_words, explaining, wording
+from app.admin import access, closing_words, documents, door_words, explaining, wording
 from app.admin.api import alerts as api_alerts
 from app.admin.api import audit as api_audit
+from app.admin.api import closings as api_closings
 from app.admin.api import codes as api_codes
 from app.admin.api import deliveries as api_deliveries
 from app.admin.api import exports as api_exports
@@ -25,6 +26,7 @@ from app.admin.api import section as api
 from app.admin.api import self_audit as api_self_audit
 from app.admin.api import settings as api_settings
 from app.admin.api import signin as api_signin
+from app.admin.api import statements as api_statements
 from app.admin.api import tokens as api_tokens
 from app.admin.api import usage as api_usage
 from app.admin.api import users as api_users
@@ -34,6 +36,7 @@ from app.admin.pages import (
     account,
     alert_destinations,
     audit,
+    closings,
     codes,
     deliveries,
     destinations,
@@ -54,6 +57,7 @@ from app.admin.pages import (
     self_audit,
     settings,
     sso,
+    statements,
     tokens,
     usage,
     users,
@@ -79,6 +83,8 @@ API: tuple[Section, ...] = (
     api_page_links.section,
     api_alerts.section,
     api_audit.section,
+    api_closings.section,
+    api_statements.section,
     api_codes.section,
     api_deliveries.section,
     api_findings.section,
@@ -98,6 +104,7 @@ PAGES: tuple[Blueprint, ...] = (
     account.blueprint,
     alert_destinations.blueprint,
     audit.blueprint,
+    closings.blueprint,
     codes.blueprint,
     deliveries.blueprint,
     destinations.blueprint,
@@ -118,6 +125,7 @@ PAGES: tuple[Blueprint, ...] = (
     self_audit.blueprint,
     settings.blueprint,
     sso.blueprint,
+    statements.blueprint,
     tokens.blueprint,
     usage.blueprint,
     users.blueprint,
@@ -150,6 +158,7 @@ def install(app: Flask, runtime: Runtime) -> None:
         **wording.NAMES,
         **explaining.NAMES,
         **door_words.NAMES,
+        **closing_words.NAMES,
     )
     for section in API:
         app.register_blueprint(section.blueprint)

@@ -49,6 +49,8 @@ GROUPS: tuple[Group, ...] = (
             Entry("prices.index", _("Prices"), "tags", "prices:read"),
             Entry("codes.index", _("Redemption codes"), "gift", "codes:read"),
             Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
+            Entry("closings.index", _("Billing periods"), "calendar-check", "ledger:read"),
+            Entry("statements.index", _("Statements"), "receipt", "wallets:read"),
         ),
     ),
     Group(

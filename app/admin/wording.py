@@ -130,6 +130,21 @@ ERRORS = {
     "job_not_found": _("There is no such job."),
     "job_finished": _("The job has ended already."),
     "job_gave_up": _("It was begun several times and got nowhere: the worker's log says more."),
+    "closing_not_found": _("This month is not closed."),
+    "statement_not_found": _("There is no such statement."),
+    "month_invalid": _("This is no month such as 2026-11."),
+    "month_closed": _("This month is closed already."),
+    "month_not_over": _("The month, or the time of grace after it, is not over."),
+    "month_out_of_order": _("Another month comes first: months are closed in their order."),
+    "month_typed_otherwise": _("Type the month exactly as it is shown."),
+    "closing_under_way": _("A month is being closed already."),
+    "closing_obstructed": _("Look at what stands in the way first, or close it all the same."),
+    "closing_does_not_add_up": _("Statements and ledger do not agree: verify the ledger."),
+    "too_many_statements": _(
+        "These are too many statements to derive while you wait: use the command line. Each night "
+        "all of them are derived."
+    ),
+    "mail_not_set_up": _("No mail server is set up: see the settings of mail."),
     "refusal_not_found": _(
         "No refusal has this reference. It may be older than they are kept, one of a flood that is "
         "only counted, or not written yet: try again in a second."

@@ -1,4 +1,4 @@
-"""Sends alerts as e-mail, by the server of ``[mail]``."""
+"""Sends alerts and letters as e-mail, by the server of ``[mail]``."""
 
 import smtplib
 import ssl
@@ -18,6 +18,15 @@ NO_SERVER = "no mail server is set up: [mail] of the settings"
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes with a letter; ``name`` is plain ASCII."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Mailer:
     settings: MailSettings
     tls: ssl.SSLContext | None = None
@@ -30,19 +39,41 @@ class Mailer:
 
         Taken by one of them it counts as sent: trying again would send it twice to that one.
         """
-        host, sender = self.settings.host, self.settings.sender
-        if host is None or sender is None:
-            return Verdict(NO_SERVER)
-        domain = sender.rpartition("@")[2]
+        message = self._message(message_id, (text.title, text.whole), recipients, now)
+        return self.post(message, recipients)
+
+    def letter(
+        self,
+        message_id: str,
+        recipient: str,
+        said: tuple[str, str],
+        attachments: Sequence[Attachment],
+        now: datetime,
+    ) -> str | None:
+        """Send a letter of a subject and a text, with files; what went wrong, or None."""
+        message = self._message(message_id, said, [recipient], now)
+        for file in attachments:
+            main, _, sub = file.media_type.partition(";")[0].partition("/")
+            message.add_attachment(file.body, maintype=main, subtype=sub, filename=file.name)
+        return self.post(message, [recipient]).error
+
+    def _message(
+        self, message_id: str, said: tuple[str, str], recipients: Sequence[str], now: datetime
+    ) -> EmailMessage:
+        subject, text = said
         message = EmailMessage(policy=SMTP)
-        message["Subject"] = " ".join(text.title.split())[:_SUBJECT_MAX]
-        message["From"] = sender
+        message["Subject"] = " ".join(subject.split())[:_SUBJECT_MAX]
+        message["From"] = self.settings.sender or ""
         message["To"] = ", ".join(recipients)
         message["Date"] = format_datetime(now)
-        message["Message-ID"] = f"<{message_id}@{domain}>"
+        message["Message-ID"] = f"<{message_id}@{self._domain}>"
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text.whole)
-        return self.post(message, recipients)
+        message.set_content(text)
+        return message
+
+    @property
+    def _domain(self) -> str:
+        return (self.settings.sender or "").rpartition("@")[2]
 
     def post(self, message: EmailMessage, recipients: Sequence[str]) -> Verdict:
         """Send a message that somebody else has written."""
@@ -50,7 +81,7 @@ class Mailer:
         if host is None or sender is None:
             return Verdict(NO_SERVER)
         try:
-            with self._connect(host, sender.rpartition("@")[2]) as server:
+            with self._connect(host, self._domain) as server:
                 server.send_message(message, from_addr=sender, to_addrs=list(recipients))
         except (smtplib.SMTPException, OSError) as error:
             return Verdict(f"{host}: {error}")

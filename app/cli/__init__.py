@@ -23,6 +23,8 @@ COMMANDS = [
     Later("plans", "app.cli.plans:plans", "What a kind of visitor may do, and owe."),
     Later("prices", "app.cli.prices:prices", "The price book and its versions."),
     Later("ledger", "app.cli.ledger:ledger", "Wallets: top up, statements, verification."),
+    Later("closings", "app.cli.closings:closings", "Closed months: preview, close, verify."),
+    Later("statements", "app.cli.statements:statements", "Statements of closed months."),
     Later("codes", "app.cli.codes:codes", "Redemption codes: batches, printing, redeeming."),
     Later("usage", "app.cli.usage:usage", "What was used, by whom and of what; single answers."),
     Later("schedules", "app.cli.schedules:schedules", "What is made and sent regularly."),

@@ -318,16 +318,13 @@ def list_quarantined(
     return session.scalars(statement.order_by(QuarantinedFinish.id.desc()).limit(limit)).all()
 
 
-def count_quarantined(session: Session) -> int:
-    """How many kept finishes nobody has resolved."""
-    return (
-        session.scalar(
-            sa.select(sa.func.count())
-            .select_from(QuarantinedFinish)
-            .where(QuarantinedFinish.resolved_at.is_(None))
-        )
-        or 0
-    )
+def count_quarantined(session: Session, *, received_before: datetime | None = None) -> int:
+    """How many kept finishes nobody has resolved, of those that came before then."""
+    counted = sa.select(sa.func.count()).select_from(QuarantinedFinish)
+    counted = counted.where(QuarantinedFinish.resolved_at.is_(None))
+    if received_before is not None:
+        counted = counted.where(QuarantinedFinish.received_at < received_before)
+    return session.scalar(counted) or 0
 
 
 def prune_quarantined(session: Session, *, received_before: datetime) -> int:

@@ -1,13 +1,13 @@
 """What every page tells the browser: a strict content security policy, and to keep nothing."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from flask.sessions import SecureCookieSessionInterface
 
 from app import web
 from app.config import Networks
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'{styles}; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action {targets}; base-uri 'none'; "
     "frame-ancestors {ancestors}"
 )
@@ -28,7 +28,7 @@ def protect(
     """
     headers = response.headers
     headers["Content-Security-Policy"] = POLICY.format(
-        ancestors=frame_ancestors, targets=form_targets
+        ancestors=frame_ancestors, targets=form_targets, styles=_styles()
     )
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = referrer
@@ -39,6 +39,12 @@ def protect(
     if not (request.endpoint or "").endswith("static"):
         headers["Cache-Control"] = "no-store"
     return response
+
+
+def _styles() -> str:
+    """The one style of its own that the answer has, by its digest."""
+    own = g.get("style_source")
+    return f" {own}" if own else ""
 
 
 class SessionCookies(SecureCookieSessionInterface):

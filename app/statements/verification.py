@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from app.closings import checking as closings
 from app.db import Database
 from app.ledger import reratings
 from app.ledger import verify as ledger_verify
@@ -36,6 +37,7 @@ CODES = (
     "rerating_differs",
     *redemptions.CODES,
     "rollup_differs",
+    *closings.CODES,
 )
 """Of every finding there is."""
 
@@ -107,6 +109,7 @@ def verify(
             _verify_charges(session, since=since, limit=findings_max),
             _verify_reratings(session, since=since),
             redemptions.verify(session, since=since),
+            closings.verify(session, on_step=on_step) if since is None else iter(()),
         )
         findings = list(itertools.islice(found, findings_max))
         is_truncated = next(found, None) is not None

@@ -7,10 +7,11 @@ from app.errors import Conflict, Denied, Invalid, NotFound, ServiceError
 from app.funding.redeem import Ask, redeem
 from app.links import store as link_store
 from app.links.addresses import visitor_url
+from app.pagekit.files import file_response
 from app.pagekit.minutes import Minutes
 from app.tokens import commands
 from app.tokens.commands import MintSpec
-from app.visitor import access, entry, reading, section, wording
+from app.visitor import access, entry, papers, reading, section, wording
 from app.visitor.access import Visit
 
 ID_MAX = 2**63 - 1
@@ -70,6 +71,17 @@ def statement() -> str:
     is_usable = before is not None and 0 < before <= ID_MAX
     month = reading.statement(here, request.args.get("month"), before if is_usable else None)
     return render_template("me/statement.html", month=month)
+
+
+@blueprint.get("/statements")
+def statements() -> str:
+    return render_template("me/papers.html", papers=papers.list_own(access.visit()))
+
+
+@blueprint.get("/statements/<number>.<any(html, pdf):form>")
+def paper(number: str, form: papers.Form) -> AnyResponse:
+    """One of the visitor's own statements, to print or to keep."""
+    return file_response(papers.own_file(access.visit(), number, form), is_shown=form == "html")
 
 
 @blueprint.post("/redeem")

@@ -38,6 +38,7 @@ ERRORS = {
     "code_limit_reached": _("You have redeemed as many codes of this kind as one may."),
     "link_not_open": _("This chat is not open to you, or not any more."),
     "not_found": _("There is no such page."),
+    "statement_not_found": _("You have no such statement."),
     "visitor_too_many_tries": _("Too many tries. Wait a minute, then try again."),
     "visitor_too_fast": _("That was very often. Wait a minute, then try again."),
 }

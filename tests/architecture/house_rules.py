@@ -36,6 +36,7 @@ WORKFLOWS = (
     "app/rerating/",
     "app/statements/",
     "app/archives/",
+    "app/closings/",
     "app/alarms/",
     "app/deliveries/",
     "app/schedules/",

@@ -28,6 +28,8 @@ PURE_MODULES = [
     "app/alerts/texts.py",
     "app/archives/tally.py",
     "app/csv_text.py",
+    "app/closings/content.py",
+    "app/closings/months.py",
     "app/limits.py",
     "app/money.py",
     "app/pricing/book.py",
