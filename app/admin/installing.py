@@ -7,6 +7,7 @@ from app.admin.api import alerts as api_alerts
 from app.admin.api import audit as api_audit
 from app.admin.api import codes as api_codes
 from app.admin.api import exports as api_exports
+from app.admin.api import feed as api_feed
 from app.admin.api import findings as api_findings
 from app.admin.api import issuers as api_issuers
 from app.admin.api import jobs as api_jobs
@@ -65,6 +66,7 @@ API: tuple[Section, ...] = (
     api_signin.section,
     api_usage.section,
     api_exports.section,
+    api_feed.section,
     api_saved_views.section,
     api_links.section,
     api_users.section,

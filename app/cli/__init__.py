@@ -25,6 +25,7 @@ COMMANDS = [
     Later("ledger", "app.cli.ledger:ledger", "Wallets: top up, statements, verification."),
     Later("codes", "app.cli.codes:codes", "Redemption codes: batches, printing, redeeming."),
     Later("usage", "app.cli.usage:usage", "What was used, by whom and of what; single answers."),
+    Later("feed", "app.cli.feed:feed", "Usage events and postings as JSON Lines, to follow."),
     Later("archives", "app.cli.archives:archives", "Usage lines of old months, as Parquet files."),
     Later("quarantine", "app.cli.quarantine:quarantine", "Finishes that could not be recorded."),
     Later("refusals", "app.cli.refusals:refusals", "Why visitors were refused, and who."),
