@@ -30,6 +30,7 @@ from pydantic import (
 from app import sources
 from app.alert_settings import AlertSettings, MailSettings
 from app.errors import Invalid
+from app.retention_settings import Retention
 from app.sources import CONFIG_VARIABLE, PREFIX
 from app.visitor_settings import VisitorSettings
 
@@ -202,12 +203,6 @@ class Metering(Section):
     """Bodies without node ids: an identical one within this time is the same finish again."""
     points_per_node_max: Decimal = Field(default=Decimal(1_000_000), gt=0)
     """A node that claims more is not believed: it counts as missing, with a warning."""
-
-
-class Retention(Section):
-    usage_lines_months: int = Field(default=0, ge=0)
-    """Lines of so many whole months stay in the database, older ones may be removed once they are
-    archived; 0 keeps all for ever. Answers and their charges are never removed."""
 
 
 class Billing(Section):

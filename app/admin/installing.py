@@ -17,6 +17,7 @@ from app.admin.api import operators as api_operators
 from app.admin.api import page_links as api_page_links
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
+from app.admin.api import privacy as api_privacy
 from app.admin.api import programs as api_programs
 from app.admin.api import refusals as api_refusals
 from app.admin.api import reratings as api_reratings
@@ -45,6 +46,7 @@ from app.admin.pages import (
     overview,
     plans,
     prices,
+    privacy,
     programs,
     refusals,
     reratings,
@@ -83,6 +85,7 @@ API: tuple[Section, ...] = (
     api_operators.section,
     api_plans.section,
     api_prices.section,
+    api_privacy.section,
     api_programs.section,
     api_refusals.section,
     api_reratings.section,
@@ -106,6 +109,7 @@ PAGES: tuple[Blueprint, ...] = (
     overview.blueprint,
     plans.blueprint,
     prices.blueprint,
+    privacy.blueprint,
     programs.blueprint,
     refusals.blueprint,
     reratings.blueprint,

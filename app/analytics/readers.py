@@ -77,9 +77,7 @@ def create(
     if password is not None:
         store.set_password(session, name, password)
     views = [
-        view
-        for view in store.list_views(session, SCHEMA)
-        if with_people or view not in PERSONAL
+        view for view in store.list_views(session, SCHEMA) if with_people or view not in PERSONAL
     ]
     store.revoke_all(session, name)
     store.grant_views(session, name, SCHEMA, views)

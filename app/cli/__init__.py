@@ -34,6 +34,7 @@ COMMANDS = [
     Later("jobs", "app.cli.jobs:jobs", "Long work in the background: progress, cancelling."),
     Later("alerts", "app.cli.alerts:alerts", "What needs somebody, and who is told of it."),
     Later("audit", "app.cli.audit:audit", "Who changed what, when and why."),
+    Later("privacy", "app.cli.privacy:privacy", "What is kept for how long; who was erased."),
     Later("db", "app.cli.db:db", "The database: upgrade, check, backup, restore."),
     Later("reference", "app.cli.reference:reference", "Print this whole reference as Markdown."),
 ]

@@ -26,7 +26,9 @@ feed = Group(
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     options = [
-        click.option("--after", metavar="CURSOR", help="Go on behind this row. Default: the first."),
+        click.option(
+            "--after", metavar="CURSOR", help="Go on behind this row. Default: the first."
+        ),
         click.option(
             "--limit", type=click.IntRange(1), metavar="N", help="Stop after so many rows."
         ),
@@ -37,7 +39,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-@feed.command("usage-events", example="shareauth feed usage-events --after \"$CURSOR\" --follow")
+@feed.command("usage-events", example='shareauth feed usage-events --after "$CURSOR" --follow')
 @_options
 @with_desk
 def usage_events(desk: Desk, after: str | None, limit: int | None, *, is_following: bool) -> Report:

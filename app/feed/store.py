@@ -60,9 +60,7 @@ def transactions_after(
     return [TransactionRow(row, user_id or 0, currency) for row, user_id, currency in rows]
 
 
-def postings_of(
-    session: Session, transaction_ids: Sequence[int]
-) -> dict[int, list[PostingRow]]:
+def postings_of(session: Session, transaction_ids: Sequence[int]) -> dict[int, list[PostingRow]]:
     """The postings of these transactions, in their order."""
     found: dict[int, list[PostingRow]] = {transaction_id: [] for transaction_id in transaction_ids}
     rows = session.execute(
@@ -71,8 +69,8 @@ def postings_of(
         .where(Posting.transaction_id.in_(transaction_ids))
         .order_by(Posting.transaction_id, Posting.position)
     )
-    for transaction_id, *posting in rows:
-        found[transaction_id].append(PostingRow(*posting))
+    for transaction_id, account, kind, amount in rows:
+        found[transaction_id].append(PostingRow(account, kind, amount))
     return found
 
 

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from typing import Any
 
 import duckdb
 
@@ -41,15 +42,34 @@ CREATE TABLE IF NOT EXISTS postings (
     PRIMARY KEY (transaction_id, position)
 );
 """
-EVENT = (
-    "id reference received_at user_id link app_name points charge input_tokens output_tokens "
-    "running_time_ms"
-).split()
-LINE = "position model node_kind points charge".split()
-TRANSACTION = "id posted_at user_id kind amount currency event_id reverses_id corrects".split()
+EVENT = [
+    "id",
+    "reference",
+    "received_at",
+    "user_id",
+    "link",
+    "app_name",
+    "points",
+    "charge",
+    "input_tokens",
+    "output_tokens",
+    "running_time_ms",
+]
+LINE = ["position", "model", "node_kind", "points", "charge"]
+TRANSACTION = [
+    "id",
+    "posted_at",
+    "user_id",
+    "kind",
+    "amount",
+    "currency",
+    "event_id",
+    "reverses_id",
+    "corrects",
+]
 
 
-def ask(stream, after, wait):
+def ask(stream: str, after: str | None, wait: int) -> dict[str, Any]:
     """One page of a stream."""
     query = {"limit": LIMIT, "wait": wait, **({"after": after} if after else {})}
     request = urllib.request.Request(
@@ -60,13 +80,13 @@ def ask(stream, after, wait):
         return json.load(answer)
 
 
-def insert(database, table, rows):
+def insert(database: duckdb.DuckDBPyConnection, table: str, rows: list[list[Any]]) -> None:
     if rows:
         marks = ", ".join("?" for _ in rows[0])
-        database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - ours
 
 
-def keep_events(database, items):
+def keep_events(database: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]) -> None:
     insert(database, "usage_events", [[item[name] for name in EVENT] for item in items])
     lines = [
         [item["id"], *(line[name] for name in LINE)]
@@ -76,7 +96,7 @@ def keep_events(database, items):
     insert(database, "usage_lines", lines)
 
 
-def keep_transactions(database, items):
+def keep_transactions(database: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]) -> None:
     insert(database, "transactions", [[item[name] for name in TRANSACTION] for item in items])
     postings = [
         [item["id"], position, posting["account"], posting["amount"]]
@@ -89,7 +109,7 @@ def keep_transactions(database, items):
 STREAMS = {"usage-events": keep_events, "postings": keep_transactions}
 
 
-def follow(database, stream, wait):
+def follow(database: duckdb.DuckDBPyConnection, stream: str, wait: int) -> bool:
     """Take one page; whether there is more at once."""
     known = database.execute("SELECT next FROM cursors WHERE stream = ?", [stream]).fetchone()
     page = ask(stream, known and known[0], wait)
@@ -102,7 +122,7 @@ def follow(database, stream, wait):
     return page["has_more"]
 
 
-def main():
+def main() -> None:
     database = duckdb.connect(sys.argv[1])
     database.execute(TABLES)
     is_once = "--once" in sys.argv

@@ -49,6 +49,7 @@ def _nano(table: str, *names: str) -> tuple[Column, ...]:
 
 TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
 MONTH_WIDTH = 2
+QUARTER_ON_SQLITE = "'%Y-%m-%d %H:%M:%S.000000', {} * 900, 'unixepoch'"
 
 VIEWS = (
     View(
@@ -176,8 +177,7 @@ VIEWS = (
     ),
     View(
         "months",
-        "usage_by_link s JOIN usage_names a ON a.id = s.app_id "
-        f"WHERE s.width = {MONTH_WIDTH}",
+        f"usage_by_link s JOIN usage_names a ON a.id = s.app_id WHERE s.width = {MONTH_WIDTH}",
         (
             Column("month_begins_at", "s.start", "quarter"),
             *_plain("s", "link_id"),
@@ -260,7 +260,7 @@ def _on_postgresql(view: View) -> str:
 def _on_sqlite(view: View) -> str:
     """SQLite has no decimals: amounts stay whole numbers, in columns that are named for it."""
     columns = ", ".join(
-        f'strftime(\'%Y-%m-%d %H:%M:%S.000000\', {column.expression} * 900, \'unixepoch\') AS "{column.name}"'
+        f'strftime({QUARTER_ON_SQLITE.format(column.expression)}) AS "{column.name}"'
         if column.kind == "quarter"
         else f'{column.expression} AS "{column.name}{"_nano" if column.kind == "nano" else ""}"'
         for column in view.columns

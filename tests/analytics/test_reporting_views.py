@@ -44,9 +44,11 @@ def place(db, view):
 def books(db, now):
     """Some answers, a top-up and the sums of it all."""
     stage = Stage(db, now)
-    settle_turns(db, [stage.turn(f"t{n}", n % 3, points="0.123456789") for n in range(9)], RULES)
-    paid = Change(user_id=stage.user_ids[0], amount=10**18 + 1, reason="paid", key="k")
-    changes.top_up(db, paid, currency="CNY", actor=ACTOR, now=now)
+    paid = Change(stage.user_ids[0], 10**18 + 1, "CNY", "paid", "k")
+    changes.top_up(db, paid, actor=ACTOR, now=now)
+    with db.begin() as session:
+        turns = [stage.turn(f"t{n}", n % 3, points=0.123456789) for n in range(9)]
+        settle_turns(session, turns, RULES)
     with db.begin() as session:
         follow.advance(session, zone=RULES.zone, now=now)
     return stage
@@ -60,7 +62,11 @@ def test_views_are_as_documented_and_hold_whole_amounts(books, db):
         inspector = sa.inspect(connection)
         names = inspector.get_view_names(None if on_sqlite else "reporting_v1")
         assert {name.removeprefix("reporting_v1_") for name in names} == set(said)
-        frames = {name: pd.read_sql(f"SELECT * FROM {place(db, name)}", connection) for name in said}
+        # Of itself pandas makes floats of decimals.
+        frames = {
+            name: pd.read_sql(f"SELECT * FROM {place(db, name)}", connection, coerce_float=False)
+            for name in said
+        }
         for name, columns in said.items():
             suffix = {"amount": "_nano"} if on_sqlite else {}
             shown = [column + suffix.get(kind, "") for column, kind in columns]
@@ -73,7 +79,9 @@ def test_views_are_as_documented_and_hold_whole_amounts(books, db):
             }
             amounts = [key for key, kind in kinds.items() if kind == "NUMERIC(28, 9)"]
             assert sorted(amounts) == sorted(
-                (name, column) for name, shown in said.items() for column, kind in shown
+                (name, column)
+                for name, shown in said.items()
+                for column, kind in shown
                 if kind == "amount"
             )
         for name in ("usage_events", "usage_lines", "monthly_usage", "months", "daily_usage"):
@@ -86,8 +94,8 @@ def test_views_are_as_documented_and_hold_whole_amounts(books, db):
             "SELECT sum(amount_nano) FROM postings"
             if on_sqlite
             else "SELECT sum(amount::DECIMAL(28, 9)) FROM postings"
-        ).fetchone()
-        assert summed == (0,)
+        ).fetchall()
+        assert summed == [(0,)]
         paid = frames["transactions"].query("kind == 'top_up'")
         value = paid["amount_nano" if on_sqlite else "amount"].item()
         assert value == (10**18 + 1 if on_sqlite else Decimal("1000000000.000000001"))
@@ -133,7 +141,7 @@ def _sees_only_views(reader, views):
     refused = [f"SELECT 1 FROM {table}" for table in (*tables, "reporting_v1.people")]
     refused += [
         "INSERT INTO public.config_revision VALUES (2, 2)",
-        "UPDATE reporting_v1.users SET status = 'active'",
+        "UPDATE reporting_v1.plans SET name = ''",
         "CREATE TABLE public.mine (x int)",
         "CREATE VIEW reporting_v1.mine AS SELECT 1",
         "SELECT public.shareauth_add_usage_month(203001)",
@@ -142,7 +150,7 @@ def _sees_only_views(reader, views):
         with reader.connect() as connection:
             connection.execute(sa.text("SET default_transaction_read_only = off"))
             connection.commit()
-            with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+            with pytest.raises(sa.exc.DBAPIError, match=r"permission denied|cannot update"):
                 connection.execute(sa.text(statement))
 
 
