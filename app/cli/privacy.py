@@ -44,6 +44,7 @@ def report(desk: Desk) -> Report:
             ]
             for row in rows
         ],
+        empty="",
     )
     people = table(
         ["user", "uid", "erased", "by", "reason"],
@@ -51,9 +52,10 @@ def report(desk: Desk) -> Report:
             [one.user_id, one.uid, local(one.erased_at, zone), one.actor, one.reason]
             for one in erased
         ],
+        empty="Nobody was erased.",
     )
     data = {"kinds": [_kind(row) for row in rows], "erasures": [_erasure(one) for one in erased]}
-    return Report(data, [kinds, people if erased else "Nobody was erased."])
+    return Report(data, [kinds, people])
 
 
 @privacy.command("receipt", example="shareauth privacy receipt u_8kq2m7 > receipt.json")
