@@ -17,7 +17,9 @@ from app.feed.cursor import CursorUnknown, Place, Stream
 from app.metering import store as metering_store
 from app.metering.lines import store as lines_store
 from app.metering.months import month_of
+from app.reports.models import ReportPosition
 from app.reports.rollup import store as position_store
+from app.reports.rollup.store import Tops
 
 LIMIT_MAX = 1000
 
@@ -45,14 +47,18 @@ def page(db: Database, stream: Stream, *, after: str | None, limit: int) -> Page
         CursorUnknown: the books do not have the row it stands behind.
     """
     place = cursors.read(stream, after)
+    load = _LOADERS[stream]
     with db.read() as session:
         _check(session, stream, place)
-        top = _certain(session, stream, place.id)
-    if top <= place.id:
-        return Page([], [], cursors.written(stream, place), has_more=False)
-    # Another snapshot: what was certain to appear before the look has to be seen.
-    with db.read() as session:
-        found = _LOADERS[stream](session, place.id, top, limit + 1)
+        counted = _counted(session, stream)
+        found = load(session, place.id, counted, limit + 1) if counted > place.id else []
+    if len(found) <= limit:
+        with db.read() as session:
+            decided = _decided(session, stream)
+        if decided > max(counted, place.id):
+            # Another snapshot: what was certain to appear before the look has to be seen.
+            with db.read() as session:
+                found = load(session, place.id, decided, limit + 1)
     given = found[:limit]
     places = [cursors.written(stream, behind) for _, behind in given]
     return Page(
@@ -63,20 +69,20 @@ def page(db: Database, stream: Stream, *, after: str | None, limit: int) -> Page
     )
 
 
-def _certain(session: Session, stream: Stream, after: int) -> int:
-    """An id up to which nothing can appear any more; not above ``after`` when nothing is new."""
-    counted = position_store.find_position(session)
-    if counted is not None:
-        known = counted.event_id if stream == "usage-events" else counted.transaction_id
-        if known > after:  # the sums of the reports go so far, and wait for the same
-            return known
-    seen = position_store.tops(session)
-    if (seen.event_id if stream == "usage-events" else seen.transaction_id) <= after:
-        return after
+def _counted(session: Session, stream: Stream) -> int:
+    """The id up to which the sums of reports go: they wait for the same, and it costs no look."""
+    position = position_store.find_position(session)
+    return 0 if position is None else _id_of(stream, position)
+
+
+def _decided(session: Session, stream: Stream) -> int:
+    """The id up to which nothing can appear any more; 0 while somebody still writes there."""
     decided = position_store.decided_tops(session)
-    if decided is None:
-        return after
-    return decided.event_id if stream == "usage-events" else decided.transaction_id
+    return 0 if decided is None else _id_of(stream, decided)
+
+
+def _id_of(stream: Stream, position: ReportPosition | Tops) -> int:
+    return position.event_id if stream == "usage-events" else position.transaction_id
 
 
 def _check(session: Session, stream: Stream, place: Place) -> None:

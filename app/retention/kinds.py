@@ -13,6 +13,8 @@ Count = Literal["rows", "ids", "none"]
 SESSIONS_KEPT = timedelta(days=7)
 """A finish may come long after its session has expired, and is billed by it."""
 
+DAYS_IN_MONTH_MAX = 31
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -46,7 +48,7 @@ KINDS = (
         "usage_lines",
         "usage_lines",
         "received_month",
-        _for_ever,
+        _days(lambda settings: settings.retention.usage_lines_months * DAYS_IN_MONTH_MAX),
         setting="retention.usage_lines_months",
         count="none",
     ),
