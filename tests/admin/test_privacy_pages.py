@@ -26,6 +26,7 @@ def test_kinds_and_erasures_are_shown_with_receipts(house, scene):
     assert "~erased:" in browser.text()
     assert "order 7" in browser.text()
     assert "90 days" in browser.text()
+    assert "Receipt of the erasure" in browser.get(f"/admin/users/{scene.users[0]}")
     browser.get(f"/admin/privacy/erasures/{scene.users[0]}.json")
     assert browser.last.get_json()["erased_by"] == "bob"
     house.browser("support").get("/admin/privacy/", status=403)
