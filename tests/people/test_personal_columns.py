@@ -17,6 +17,7 @@ from app.people.receipt import NotErased
 from app.retention.kinds import KINDS
 from app.retention.report import report
 from app.saved_views.models import SavedView
+from app.sightings.models import Refusal
 from app.tables import metadata
 from app.tokens.models import Token, VisitorSession
 from app.turns.settle import settle_turns
@@ -56,74 +57,26 @@ def test_every_column_of_text_is_in_the_register():
     )
 
 
+WORDS = {"subject": SUBJECT, "deep": [{"who": NAME}], "other": 7}
+
+
 @pytest.fixture
 def known(db, now):
     """A user whose words stand wherever they may."""
     stage = Stage(db, now)
     user_id = stage.user_ids[1]
-    words = {"subject": SUBJECT, "deep": [{"who": NAME}], "other": 7}
     with db.begin() as session:
         settle_turns(session, [stage.turn(f"t{n}", 1) for n in range(2)], RULES)
         user = session.get(User, user_id)
         user.subject, user.name, user.locale = SUBJECT, NAME, "zh"
         user.attributes = {"department": DEPARTMENT}
-        link = {"link_id": stage.link_id, "user_id": user_id}
-        common = {"created_at": now, "expires_at": now}
-        session.add_all(
-            [
-                Token(digest="d", is_one_time=False, label=f"for {NAME}", **common, **link),
-                VisitorSession(token_digest="d", opened_at=now, expires_at=now, **link),
-                SavedView(
-                    operator_name="o",
-                    page="usage",
-                    name="v",
-                    is_shared=False,
-                    query=f"user={SUBJECT.replace('@', '%40')}&a=",
-                    created_at=now,
-                    changed_at=now,
-                ),
-                BackgroundJob(
-                    kind="rerate",
-                    parameters=words,
-                    asked_by="o",
-                    state="done",
-                    done=1,
-                    message=NAME,
-                    result=words,
-                    attempts=1,
-                    created_at=now,
-                    due_at=now,
-                    finished_at=now,
-                ),
-                Destination(
-                    id=1,
-                    name="d",
-                    kind="webhook",
-                    is_enabled=True,
-                    shown="",
-                    sealed="",
-                    locale="en",
-                    min_severity="info",
-                    time_zone="UTC",
-                    created_at=now,
-                ),
-                Alert(
-                    id=1,
-                    condition="low_balance",
-                    subject=f"user:{user_id}",
-                    subject_name=NAME,
-                    severity="info",
-                    level=1,
-                    facts={"name": NAME},
-                    opened_at=now,
-                    last_seen_at=now,
-                    told_at=now,
-                ),
-            ]
-        )
-        session.flush()
-        session.execute(
-            sa.insert(metadata.tables["refusals"]).values(
+        theirs = {"link_id": stage.link_id, "user_id": user_id}
+        session.add_all([*_kept_by_operators(now), *_alerts(now, user_id)])
+        over = {"expires_at": now, **theirs}
+        session.add(Token(digest="d", is_one_time=False, label=NAME, created_at=now, **over))
+        session.add(VisitorSession(token_digest="d", opened_at=now, **over))
+        session.add(
+            Refusal(
                 reference="r",
                 at=now,
                 hook="start",
@@ -135,25 +88,65 @@ def known(db, now):
                 called="",
                 message=f"{SUBJECT} owes",
                 details={"who": NAME},
-                **link,
+                **theirs,
             )
         )
-        message = {
-            "event": "opened",
-            "status": "delivered",
-            "due_at": now,
-            "attempts": 1,
-            "finished_at": now,
-            "created_at": now,
-            "destination_id": 1,
-        }
-        session.add_all(
-            [
-                Delivery(message_id="m1", alert_id=1, payload=words, **message),
-                Delivery(message_id="m2", payload=words, **{**message, "event": "digest"}),
-            ]
-        )
+        session.flush()
+        session.add_all(_messages(now))
     return user_id
+
+
+def _kept_by_operators(now):
+    query = f"user={SUBJECT.replace('@', '%40')}&a="
+    asked = {"operator_name": "o", "page": "usage", "name": "v", "is_shared": False}
+    yield SavedView(query=query, created_at=now, changed_at=now, **asked)
+    yield BackgroundJob(
+        kind="rerate",
+        parameters=WORDS,
+        asked_by="o",
+        state="done",
+        done=1,
+        message=NAME,
+        result=WORDS,
+        attempts=1,
+        created_at=now,
+        due_at=now,
+        finished_at=now,
+    )
+
+
+def _alerts(now, user_id):
+    yield Destination(
+        id=1,
+        name="d",
+        kind="webhook",
+        is_enabled=True,
+        shown="",
+        sealed="",
+        locale="en",
+        min_severity="info",
+        time_zone="UTC",
+        created_at=now,
+    )
+    yield Alert(
+        id=1,
+        condition="low_balance",
+        subject=f"user:{user_id}",
+        subject_name=NAME,
+        severity="info",
+        level=1,
+        facts={"name": NAME},
+        opened_at=now,
+        last_seen_at=now,
+        told_at=now,
+    )
+
+
+def _messages(now):
+    known = {"status": "delivered", "due_at": now, "attempts": 1, "destination_id": 1}
+    known |= {"finished_at": now, "created_at": now, "payload": WORDS}
+    yield Delivery(message_id="m1", alert_id=1, event="opened", **known)
+    yield Delivery(message_id="m2", event="digest", **known)
 
 
 def everything(db):
