@@ -65,7 +65,7 @@ def create_role(session: Session, name: str) -> None:
 
 
 def set_password(session: Session, name: str, password: str) -> None:
-    _execute(session, f"ALTER ROLE {_quoted(name)} PASSWORD '{password}'")
+    _execute(session, f"ALTER ROLE {_quoted(name)} LOGIN PASSWORD '{password}'")
 
 
 def set_defaults(session: Session, name: str, schema: str, *, statement_timeout_s: int) -> None:
