@@ -31,6 +31,7 @@ from app import sources
 from app.alert_settings import AlertSettings, MailSettings
 from app.delivery_settings import DeliverySettings
 from app.errors import Invalid
+from app.retention_settings import Retention
 from app.sources import CONFIG_VARIABLE, PREFIX
 from app.statement_settings import StatementSettings
 from app.visitor_settings import VisitorSettings
@@ -204,12 +205,6 @@ class Metering(Section):
     """Bodies without node ids: an identical one within this time is the same finish again."""
     points_per_node_max: Decimal = Field(default=Decimal(1_000_000), gt=0)
     """A node that claims more is not believed: it counts as missing, with a warning."""
-
-
-class Retention(Section):
-    usage_lines_months: int = Field(default=0, ge=0)
-    """Lines of so many whole months stay in the database, older ones may be removed once they are
-    archived; 0 keeps all for ever. Answers and their charges are never removed."""
 
 
 class Billing(Section):

@@ -14,6 +14,7 @@ import app.operators.models
 import app.plans.models
 import app.pricing.models
 import app.reports.models
+import app.retention.models
 import app.revision
 import app.saved_views.models
 import app.schedules.models

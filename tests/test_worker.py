@@ -347,7 +347,8 @@ def test_what_ended_long_ago_and_codes_nobody_printed_are_forgotten(db, now, key
         )
         job_commands.cancel(session, job.id, actor=Actor("a", "cli"), now=now)
     for days, left in ((29, (1, 1)), (31, (0, 1)), (91, (0, 0))):
-        runtime, later = SimpleNamespace(db=db), now + timedelta(days=days)
+        runtime = SimpleNamespace(db=db, settings=Settings())
+        later = now + timedelta(days=days)
         housekeeping.forget_code_texts(runtime, later)
         housekeeping.prune_background_jobs(runtime, later)
         with db.read() as session:
@@ -369,7 +370,7 @@ def test_unfinished_turns_are_kept_for_more_than_a_year(monkeypatch, db, now):
         "prune",
         lambda _session, *, asked_before: asked.append(asked_before) or 0,
     )
-    housekeeping.prune_unfinished(SimpleNamespace(db=db), now)
+    housekeeping.prune_unfinished(SimpleNamespace(db=db, settings=Settings()), now)
     assert asked == [now - timedelta(days=400)]
 
 

@@ -9,6 +9,7 @@ from app.admin.api import closings as api_closings
 from app.admin.api import codes as api_codes
 from app.admin.api import deliveries as api_deliveries
 from app.admin.api import exports as api_exports
+from app.admin.api import feed as api_feed
 from app.admin.api import findings as api_findings
 from app.admin.api import issuers as api_issuers
 from app.admin.api import jobs as api_jobs
@@ -18,6 +19,7 @@ from app.admin.api import operators as api_operators
 from app.admin.api import page_links as api_page_links
 from app.admin.api import plans as api_plans
 from app.admin.api import prices as api_prices
+from app.admin.api import privacy as api_privacy
 from app.admin.api import programs as api_programs
 from app.admin.api import refusals as api_refusals
 from app.admin.api import reratings as api_reratings
@@ -50,6 +52,7 @@ from app.admin.pages import (
     overview,
     plans,
     prices,
+    privacy,
     programs,
     refusals,
     reratings,
@@ -73,6 +76,7 @@ API: tuple[Section, ...] = (
     api_signin.section,
     api_usage.section,
     api_exports.section,
+    api_feed.section,
     api_saved_views.section,
     api_links.section,
     api_users.section,
@@ -92,6 +96,7 @@ API: tuple[Section, ...] = (
     api_operators.section,
     api_plans.section,
     api_prices.section,
+    api_privacy.section,
     api_programs.section,
     api_refusals.section,
     api_reratings.section,
@@ -118,6 +123,7 @@ PAGES: tuple[Blueprint, ...] = (
     overview.blueprint,
     plans.blueprint,
     prices.blueprint,
+    privacy.blueprint,
     programs.blueprint,
     refusals.blueprint,
     reratings.blueprint,

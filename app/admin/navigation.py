@@ -61,6 +61,7 @@ GROUPS: tuple[Group, ...] = (
             Entry("findings.index", _("Findings"), "clipboard-pulse", "findings:read"),
             Entry("jobs.index", _("Long work"), "hourglass-split", "jobs:read"),
             Entry("audit.index", _("Audit"), "journal-text", "audit:read"),
+            Entry("privacy.index", _("Data and retention"), "shield-lock", "audit:read"),
         ),
     ),
     Group(

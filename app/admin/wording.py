@@ -181,6 +181,10 @@ ERRORS = {
     "saved_view_exists": _("You have a view of this name already."),
     "saved_views_full": _("You keep as many views as one may: delete some first."),
     "saved_view_not_yours": _("The view is somebody else's: keep it under a name of your own."),
+    "user_not_erased": _("This user was not erased."),
+    "cursor_unknown": _(
+        "The books do not have the row behind which this cursor stands: a backup was put back."
+    ),
     "session_not_found": _("There is no such session."),
     "user_exists": _("This subject of this issuer is a user already."),
     "user_erased": _("This user was erased: nothing of them can be changed any more."),

@@ -349,10 +349,10 @@ def count_deliveries(session: Session, status: str) -> int:
     return session.scalar(counted) or 0
 
 
-def prune(session: Session, *, before: datetime) -> int:
-    """Forget deliveries that were done, and alerts that were over, before that time."""
+def prune(session: Session, *, before: datetime) -> tuple[int, int]:
+    """Forget deliveries done and alerts over before then; how many of each."""
     done = sa.delete(Delivery).where(Delivery.finished_at < before)
     pruned = int(getattr(session.execute(done), "rowcount", 0))
     spoken_of = sa.exists().where(Delivery.alert_id == Alert.id)
     over = sa.delete(Alert).where(Alert.resolved_at < before, ~spoken_of)
-    return pruned + int(getattr(session.execute(over), "rowcount", 0))
+    return pruned, int(getattr(session.execute(over), "rowcount", 0))

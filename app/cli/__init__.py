@@ -30,6 +30,7 @@ COMMANDS = [
     Later("schedules", "app.cli.schedules:schedules", "What is made and sent regularly."),
     Later("deliveries", "app.cli.deliveries:deliveries", "Files on their way; retry, give up."),
     Later("destinations", "app.cli.destinations:destinations", "Where finished files go."),
+    Later("feed", "app.cli.feed:feed", "Usage events and postings as JSON Lines, to follow."),
     Later("archives", "app.cli.archives:archives", "Usage lines of old months, as Parquet files."),
     Later("quarantine", "app.cli.quarantine:quarantine", "Finishes that could not be recorded."),
     Later("refusals", "app.cli.refusals:refusals", "Why visitors were refused, and who."),
@@ -38,6 +39,7 @@ COMMANDS = [
     Later("jobs", "app.cli.jobs:jobs", "Long work in the background: progress, cancelling."),
     Later("alerts", "app.cli.alerts:alerts", "What needs somebody, and who is told of it."),
     Later("audit", "app.cli.audit:audit", "Who changed what, when and why."),
+    Later("privacy", "app.cli.privacy:privacy", "What is kept for how long; who was erased."),
     Later("db", "app.cli.db:db", "The database: upgrade, check, backup, restore."),
     Later("reference", "app.cli.reference:reference", "Print this whole reference as Markdown."),
 ]

@@ -7,7 +7,7 @@ import click
 
 from app import config, schema
 from app.archives import partitions
-from app.cli import backups, foundation
+from app.cli import backups, foundation, readers
 from app.cli.frame import Group, Report
 from app.cli.session import Desk
 from app.first_start import prepare
@@ -23,6 +23,7 @@ db = Group(
 db.add_command(backups.backup)
 db.add_command(backups.restore)
 db.add_command(backups.after_restore)
+db.add_command(readers.reader)
 
 
 @contextlib.contextmanager

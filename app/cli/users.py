@@ -278,6 +278,7 @@ def erase(desk: Desk, subject: str, issuer: str | None, typed: str, reason: str 
         "subject": user.subject,
         "sessions": erased.sessions,
         "tokens": erased.tokens,
+        "pseudonymised": dict(erased.pseudonymised),
     }
     said = (
         f"User {user.id} is erased, with {erased.sessions} sessions and {erased.tokens} tokens. "

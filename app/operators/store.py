@@ -162,12 +162,12 @@ def delete_sessions_of(session: Session, operator_id: int, *, but: int | None = 
 
 def prune(
     session: Session, *, now: datetime, idle_since: datetime, failures_before: datetime
-) -> int:
-    """Forget sessions that expired or idled too long, and old failures; how many rows went."""
+) -> tuple[int, int]:
+    """Forget sessions that expired or idled too long, and old failures; how many of each went."""
     is_over = (OperatorSession.expires_at <= now) | (OperatorSession.last_seen_at <= idle_since)
     sessions = session.execute(sa.delete(OperatorSession).where(is_over))
     failures = session.execute(sa.delete(LoginFailure).where(LoginFailure.at < failures_before))
-    return sessions.rowcount + failures.rowcount  # type: ignore[attr-defined, no-any-return]
+    return sessions.rowcount, failures.rowcount  # type: ignore[attr-defined]
 
 
 def find_token(session: Session, digest: str) -> ApiToken | None:

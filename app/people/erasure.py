@@ -1,19 +1,27 @@
 """Erase what is known of a person, and keep the books whole.
 
-Users and tokens know nothing of each other; here both happen in one transaction.
+Users, tokens and what was seen of them know nothing of each other; here all happens in one
+transaction. ``personal_columns`` lists what is done with each column that can tell of a person.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from app.admission.gate import Gate
+from app.audit import journal
 from app.audit.journal import Actor
 from app.errors import Conflict, Invalid
+from app.people import store
+from app.people.words import replacing
 from app.tokens import store as token_store
 from app.users import commands
 from app.users.models import User
+
+ACTION = "users.forget"
+"""The audit's entry that says how many rows went or were changed."""
 
 
 class QuestionsOpen(Conflict):
@@ -30,11 +38,15 @@ class SubjectDiffers(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What went, besides name, locale, attributes and subject."""
+    """What went, besides name, locale, attributes and subject.
+
+    ``pseudonymised`` are rows of each table in which the pseudonym stands now.
+    """
 
     user: User
     sessions: int
     tokens: int
+    pseudonymised: Mapping[str, int]
 
 
 def erase(
@@ -50,7 +62,9 @@ def erase(
     """Replace the subject by a pseudonym, drop the profile, delete sessions and minted tokens.
 
     Wallet, transactions and usage stay under the user's number and uid. Tokens the issuer gave
-    them before are refused from now on. It cannot be undone.
+    them before are refused from now on. Where they are named beside the books (refusals, alerts
+    and their messages, jobs that are over, saved views) the pseudonym stands or nothing. It cannot
+    be undone.
 
     Raises:
         SubjectDiffers: ``typed`` is not the user's subject.
@@ -65,6 +79,24 @@ def erase(
             f"{held.visitor_open} questions of user {user.id} wait for their answer: suspend the "
             "user, and erase when they are through"
         )
+    words = {word for word in (user.subject, user.name) if word}
     commands.erase(session, user, actor=actor, now=now, reason=reason)
     sessions, tokens = token_store.delete_of_user(session, user.id)
-    return Erased(user, sessions, tokens)
+    replace = replacing(words, user.subject)
+    pseudonymised = {
+        "refusals": store.forget_in_refusals(session, user.id, user.uid),
+        "alerts": store.forget_in_alerts(session, user.id, user.subject, replace),
+        "jobs": store.forget_in_jobs(session, replace),
+        "saved_views": store.forget_in_views(session, replace),
+    }
+    removed = {"sessions": sessions, "tokens": tokens, **pseudonymised}
+    journal.record(
+        session,
+        actor=actor,
+        action=ACTION,
+        subject=("user", user.id),
+        now=now,
+        change=(None, removed),
+        reason=reason,
+    )
+    return Erased(user, sessions, tokens, pseudonymised)

@@ -10,14 +10,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.alerts.models import Alert
 from app.audit import store as audit_store
 from app.audit.models import AuditEntry
 from app.db import Database
 from app.ledger import store as ledger_store
 from app.ledger.models import Transaction
 from app.metering import store as metering_store
-from app.metering.models import UsageEvent
+from app.metering.models import UsageEvent, UsageLine
 from app.money import format_nano
+from app.people import store
+from app.sightings.models import Refusal
 from app.tokens import commands as token_commands
 from app.tokens import store as token_store
 from app.tokens.models import Token, VisitorSession
@@ -30,7 +33,16 @@ PAGE_ROWS = 500
 Page = tuple[Sequence[Any], int | None]
 """Rows, and where the next page begins; None: these were the last."""
 Load = Callable[[Session, int | None], Page]
-SECTIONS = ("transactions", "answers", "sessions", "tokens", "unfinished_questions", "changes")
+SECTIONS = (
+    "transactions",
+    "answers",
+    "sessions",
+    "tokens",
+    "unfinished_questions",
+    "refusals",
+    "alerts",
+    "changes",
+)
 
 
 def document(db: Database, user_id: int, *, now: datetime) -> Iterator[str]:
@@ -101,7 +113,8 @@ def _loaders(user_id: int) -> dict[str, Load]:
 
     def answers(session: Session, before: int | None) -> Page:
         rows = metering_store.list_events(session, user_id, limit=PAGE_ROWS, before_id=before)
-        return _page(rows, _answer, lambda row: row.id)
+        lines = metering_store.load_lines(session, {row.id: row.received_at for row in rows})
+        return _page(rows, lambda row: _answer(row, lines[row.id]), lambda row: row.id)
 
     def sessions(session: Session, before: int | None) -> Page:
         rows = token_store.list_user_sessions(session, user_id, before_id=before, limit=PAGE_ROWS)
@@ -119,6 +132,14 @@ def _loaders(user_id: int) -> dict[str, Load]:
             lambda row: row.id,
         )
 
+    def refusals(session: Session, before: int | None) -> Page:
+        rows = store.list_refusals(session, user_id, before_id=before, limit=PAGE_ROWS)
+        return _page(rows, _refusal, lambda row: row.id)
+
+    def alerts(session: Session, before: int | None) -> Page:
+        rows = store.list_alerts(session, user_id, before_id=before, limit=PAGE_ROWS)
+        return _page(rows, _alert, lambda row: row.id)
+
     def changes(session: Session, before: int | None) -> Page:
         rows = audit_store.list_about(session, _objects(user_id), before_id=before, limit=PAGE_ROWS)
         return _page(rows, _change, lambda row: row.id)
@@ -129,6 +150,8 @@ def _loaders(user_id: int) -> dict[str, Load]:
         "sessions": sessions,
         "tokens": tokens,
         "unfinished_questions": unfinished,
+        "refusals": refusals,
+        "alerts": alerts,
         "changes": changes,
     }
 
@@ -155,7 +178,7 @@ def _transaction(row: Transaction) -> dict[str, Any]:
     }
 
 
-def _answer(row: UsageEvent) -> dict[str, Any]:
+def _answer(row: UsageEvent, lines: Sequence[UsageLine]) -> dict[str, Any]:
     return {
         "reference": row.reference,
         "at": row.received_at.isoformat(),
@@ -166,6 +189,38 @@ def _answer(row: UsageEvent) -> dict[str, Any]:
         "charge": format_nano(row.charge),
         "input_tokens": row.input_tokens,
         "output_tokens": row.output_tokens,
+        "nodes": [
+            {
+                "model": line.model,
+                "node_kind": line.node_kind,
+                "points": format_nano(line.points),
+                "charge": format_nano(line.charge),
+            }
+            for line in lines
+        ],
+    }
+
+
+def _refusal(row: Refusal) -> dict[str, Any]:
+    return {
+        "reference": row.reference,
+        "at": row.at.isoformat(),
+        "link": row.link_id,
+        "hook": row.hook,
+        "code": row.code,
+        "subject": row.subject,
+        "address": row.address,
+        "message": row.message,
+    }
+
+
+def _alert(row: Alert) -> dict[str, Any]:
+    return {
+        "condition": row.condition,
+        "name": row.subject_name,
+        "facts": row.facts,
+        "opened_at": row.opened_at.isoformat(),
+        "resolved_at": _iso(row.resolved_at),
     }
 
 

@@ -44,6 +44,7 @@ WORKFLOWS = (
     "app/background/",
     "app/housekeeping.py",
     "app/people/",
+    "app/feed/",
     "app/runtime.py",
 )
 """The runtime is none, but reads the revision that it announces."""

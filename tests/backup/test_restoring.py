@@ -97,7 +97,8 @@ def put_back(db: Database, place: Path, now) -> None:
         restoring.restore(place, db.url.render_as_string(False), zone=ZONE, actor=ACTOR, now=now)
         return
     with db.begin() as session:
-        session.execute(sa.text("DROP SCHEMA public CASCADE"))
+        for schema_name in ("reporting_v1", "public"):
+            session.execute(sa.text(f"DROP SCHEMA {schema_name} CASCADE"))
         session.execute(sa.text("CREATE SCHEMA public"))
     postgres_tool("pg_restore", db, "--no-owner", "--exit-on-error", place)
     restoring.supersede(db, seen=0, actor=ACTOR, now=now)

@@ -14,6 +14,7 @@ ENGLISH = [
     "docs/how-it-counts.md",
     "docs/visitor-page.md",
     "docs/alerts.md",
+    "docs/privacy.md",
 ]
 _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 

@@ -101,6 +101,9 @@ class ErasedOut(BaseModel):
     subject: str = Field(description="The pseudonym.")
     sessions: int = Field(description="So many were deleted; likewise tokens.")
     tokens: int
+    pseudonymised: dict[str, int] = Field(
+        description="Rows of each kind that name the person no more."
+    )
 
 
 class PersonalDataOut(BaseModel):
@@ -114,6 +117,8 @@ class PersonalDataOut(BaseModel):
     sessions: list[dict[str, Any]]
     tokens: list[dict[str, Any]]
     unfinished_questions: list[dict[str, Any]]
+    refusals: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]
     changes: list[dict[str, Any]]
 
 
@@ -228,6 +233,7 @@ def erase(desk: Desk, user_id: int, body: ErasureBody) -> ErasedOut:
             subject=erased.user.subject,
             sessions=erased.sessions,
             tokens=erased.tokens,
+            pseudonymised=dict(erased.pseudonymised),
         )
 
 
