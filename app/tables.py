@@ -5,6 +5,7 @@ import app.audit.models
 import app.codes.models
 import app.findings.models
 import app.jobs.models
+import app.ledger.credit.models
 import app.ledger.models
 import app.links.models
 import app.metering.models

@@ -18,7 +18,7 @@ from types import FrameType
 import structlog
 from sqlalchemy.orm import Session
 
-from app import housekeeping
+from app import crediting, housekeeping
 from app.alarms import sending, watch
 from app.alarms.around import Around
 from app.alarms.delivering import Courier, Post
@@ -212,6 +212,7 @@ JOBS = (
     Job("watch_service", every(timedelta(minutes=1)), watch_service),
     Job("watch_usage", every(timedelta(minutes=5)), watch_usage),
     Job("prune_alerts", every(timedelta(hours=1)), housekeeping.prune_alerts),
+    *crediting.JOBS,
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),
 )

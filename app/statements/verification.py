@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.ledger import reratings
 from app.ledger import verify as ledger_verify
+from app.ledger.credit import checking as credit
 from app.ledger.transactions import HOUSE_ACCOUNTS
 from app.ledger.verify import Finding, Tally
 from app.money import format_nano
@@ -35,6 +36,7 @@ CODES = (
     "rerating_without_event",
     "rerating_differs",
     *redemptions.CODES,
+    *credit.CODES,
     "rollup_differs",
 )
 """Of every finding there is."""
@@ -44,8 +46,8 @@ CODES = (
 class Verification:
     """The findings, and what was looked at.
 
-    ``sums`` are nano-units: the balances of ``wallets``, ``revenue``, ``funding``, ``redemptions``
-    and ``adjustments`` (together zero), and the ``points`` and ``charged`` of all events.
+    ``sums`` are nano-units: the balances of ``wallets`` and of each of the house's accounts
+    (together zero), and the ``points`` and ``charged`` of all events.
 
     ``is_truncated``: there are more findings than were asked for.
     """
@@ -107,6 +109,7 @@ def verify(
             _verify_charges(session, since=since, limit=findings_max),
             _verify_reratings(session, since=since),
             redemptions.verify(session, since=since),
+            credit.verify(session, since=since),
         )
         findings = list(itertools.islice(found, findings_max))
         is_truncated = next(found, None) is not None
