@@ -49,18 +49,20 @@ class Purse:
         return getattr(changes, verb)(self.db, change, actor=ACTOR, now=self.at(after))
 
     def grant(
-        self, amount: float, until: float | None = None, *, user: int = 0, after: float = 0, **more: Any
+        self,
+        amount: float,
+        until: float | None = None,
+        *,
+        user: int = 0,
+        after: float = 0,
+        **more: Any,
     ) -> int:
         """Credit until so many hours from now; the transaction."""
         self.keys += 1
         expires_at = None if until is None else self.at(until)
         key = more.pop("key", f"k{self.keys}")
-        grace = Grace(
-            self.id(user), int(amount * NANO), "CNY", "welcome", key, expires_at, **more
-        )
-        return grants.grant(
-            self.db, grace, actor=ACTOR, now=self.at(after)
-        ).transaction_id
+        grace = Grace(self.id(user), int(amount * NANO), "CNY", "welcome", key, expires_at, **more)
+        return grants.grant(self.db, grace, actor=ACTOR, now=self.at(after)).transaction_id
 
     def revoke(self, transaction: int, *, after: float = 0) -> grants.Revoked:
         return grants.revoke(
@@ -69,7 +71,7 @@ class Purse:
 
     def ask(self, cost: float, *, user: int = 0, after: float = 0) -> int:
         """An answer of that charge; its transaction."""
-        version = min(key for key in self.shop.versions if key) if len(self.shop.versions) > 1 else None
+        version = min((key for key in self.shop.versions if key), default=None)
         name = self.shop.answer(version, user=user, points=cost, after=int(after * 60))
         return self.shop.transaction(name, user)
 

@@ -8,6 +8,7 @@ from app.admin.api import audit as api_audit
 from app.admin.api import codes as api_codes
 from app.admin.api import exports as api_exports
 from app.admin.api import findings as api_findings
+from app.admin.api import grants as api_grants
 from app.admin.api import issuers as api_issuers
 from app.admin.api import jobs as api_jobs
 from app.admin.api import ledger as api_ledger
@@ -36,6 +37,7 @@ from app.admin.pages import (
     codes,
     exports,
     findings,
+    grants,
     issuers,
     jobs,
     ledger,
@@ -77,6 +79,7 @@ API: tuple[Section, ...] = (
     api_audit.section,
     api_codes.section,
     api_findings.section,
+    api_grants.section,
     api_jobs.section,
     api_operators.section,
     api_plans.section,
@@ -96,6 +99,7 @@ PAGES: tuple[Blueprint, ...] = (
     codes.blueprint,
     exports.blueprint,
     findings.blueprint,
+    grants.blueprint,
     issuers.blueprint,
     jobs.blueprint,
     ledger.blueprint,

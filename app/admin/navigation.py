@@ -47,6 +47,7 @@ GROUPS: tuple[Group, ...] = (
             Entry("plans.index", _("Plans"), "layers", "plans:read"),
             Entry("prices.index", _("Prices"), "tags", "prices:read"),
             Entry("codes.index", _("Redemption codes"), "gift", "codes:read"),
+            Entry("grants.index", _("Granted credit"), "stars", "wallets:read"),
             Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
         ),
     ),

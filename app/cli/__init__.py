@@ -23,6 +23,7 @@ COMMANDS = [
     Later("plans", "app.cli.plans:plans", "What a kind of visitor may do, and owe."),
     Later("prices", "app.cli.prices:prices", "The price book and its versions."),
     Later("ledger", "app.cli.ledger:ledger", "Wallets: top up, statements, verification."),
+    Later("grants", "app.cli.grants:grants", "Credit that expires: give, list, take back."),
     Later("codes", "app.cli.codes:codes", "Redemption codes: batches, printing, redeeming."),
     Later("usage", "app.cli.usage:usage", "What was used, by whom and of what; single answers."),
     Later("archives", "app.cli.archives:archives", "Usage lines of old months, as Parquet files."),

@@ -55,9 +55,7 @@ def expire(
 
         def work(session: Session, user_ids: Collection[int] = tuple(user_ids)) -> list[Moved]:
             wallets = writer.lock_wallets(session, user_ids, currency=currency, now=now)
-            closed = {
-                user_id: _expire(session, wallet, now) for user_id, wallet in wallets.items()
-            }
+            closed = {user_id: _expire(session, wallet, now) for user_id, wallet in wallets.items()}
             due = [user_id for user_id, of in closed.items() if any(map(_is_renewed, of))]
             given = _renew(session, wallets, renewals(session, due) if due else {}, now)
             return [

@@ -143,7 +143,7 @@ def revoke(
     return db.run(work)
 
 
-def _note_revoked(  # noqa: PLR0913 - what an audit row says
+def _note_revoked(
     session: Session,
     wallet: Account,
     closed: Closed,

@@ -104,7 +104,7 @@ class UsageByModel(_Sums, Base):
 
 
 class UsageCorrection(Base):
-    """What moved wallets beside charges: re-ratings, reversals, refunds, top-ups, grants, …"""
+    """What moved wallets beside charges: re-ratings, reversals, refunds, top-ups, grants."""
 
     __tablename__ = "usage_corrections"
     __table_args__ = (

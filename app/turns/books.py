@@ -42,7 +42,6 @@ class Books:
                 **_guest_sums(session, link_id, periods),
             )
 
-
     def _give(self, user_id: int, monthly: Monthly, now: datetime) -> None:
         with self._db.read() as session:
             if not is_due(session, user_id, monthly):

@@ -1,6 +1,7 @@
 """Credit that expires: two kinds of transactions, their accounts, and grants as rows.
 
-Expands only. Constraints are widened without looking at old rows: what held before holds now.
+Expands only. On PostgreSQL the ledger's transactions are read once while they are locked, some
+seconds where there are ten million: finishes wait in the spool meanwhile.
 """
 
 import sqlalchemy as sa
@@ -16,22 +17,24 @@ TIME = sa.DateTime(timezone=True)
 
 ACCOUNTS = ("promotions", "breakage")
 
+_KIND_BEFORE = (
+    "(kind = 'charge' AND amount <= 0) "
+    "OR (kind IN ('top_up', 'redemption', 'refund') AND amount > 0) "
+    "OR kind IN ('adjustment', 'reversal')"
+)
+_KIND = (
+    "(kind IN ('charge', 'expiry') AND amount <= 0) "
+    "OR (kind IN ('top_up', 'redemption', 'refund', 'grant') AND amount > 0) "
+    "OR kind IN ('adjustment', 'reversal')"
+)
+_CORRECTION_BEFORE = "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up')"
+_CORRECTION = (
+    "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up', 'redeemed', "
+    "'granted', 'expired')"
+)
 WIDENED = {
-    "ledger_transactions": (
-        "ck_ledger_transactions_kind",
-        "(kind = 'charge' AND amount <= 0) "
-        "OR (kind IN ('top_up', 'redemption', 'refund') AND amount > 0) "
-        "OR kind IN ('adjustment', 'reversal')",
-        "(kind IN ('charge', 'expiry') AND amount <= 0) "
-        "OR (kind IN ('top_up', 'redemption', 'refund', 'grant') AND amount > 0) "
-        "OR kind IN ('adjustment', 'reversal')",
-    ),
-    "usage_corrections": (
-        "ck_usage_corrections_kind",
-        "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up')",
-        "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up', 'redeemed', "
-        "'granted', 'expired')",
-    ),
+    "ledger_transactions": ("ck_ledger_transactions_kind", _KIND_BEFORE, _KIND),
+    "usage_corrections": ("ck_usage_corrections_kind", _CORRECTION_BEFORE, _CORRECTION),
 }
 """Of each table a CHECK: its name, the text before and the text after."""
 
@@ -58,15 +61,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The accounts stay, which changes nothing; transactions of the new kinds do, too."""
+    """Accounts, transactions of the new kinds and the wide checks stay: nothing is in their way."""
     op.drop_table("grant_checkpoints")
-    op.drop_index("ix_grants_open_until", table_name="grants")
+    for index in ("granted_at", "closed_at", "open_until"):
+        op.drop_index(f"ix_grants_{index}", table_name="grants")
     op.drop_table("grants")
     op.drop_column("plans", "monthly_priority")
     op.drop_column("plans", "monthly_credit")
-    op.execute("DELETE FROM usage_corrections WHERE kind IN ('redeemed', 'granted', 'expired')")
-    for table, (name, before, after) in WIDENED.items():
-        _replace_check(table, name, after, before)
 
 
 def _create_grants() -> None:
@@ -117,6 +118,8 @@ def _create_grants() -> None:
         sqlite_where=sa.text("closed_at IS NULL"),
         postgresql_where=sa.text("closed_at IS NULL"),
     )
+    op.create_index(op.f("ix_grants_closed_at"), "grants", ["closed_at"], unique=False)
+    op.create_index(op.f("ix_grants_granted_at"), "grants", ["granted_at"], unique=False)
     op.create_table(
         "grant_checkpoints",
         sa.Column("wallet_id", ROW_ID, nullable=False),
@@ -134,10 +137,9 @@ def _replace_check(table: str, name: str, before: str, after: str) -> None:
     if op.get_bind().dialect.name == "sqlite":
         _rewrite_on_sqlite(table, before, after)
         return
-    # NOT VALID, and left so: new rows are checked, and old ones are known to hold. Reading ten
-    # million of them would keep every finish waiting for the lock.
     op.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     op.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({after}) NOT VALID")
+    op.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
 
 
 def _rewrite_on_sqlite(table: str, before: str, after: str) -> None:
@@ -147,6 +149,8 @@ def _rewrite_on_sqlite(table: str, before: str, after: str) -> None:
     found = bind.exec_driver_sql(
         "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
     ).scalar_one()
+    if after in found:
+        return  # downgraded and upgraded again
     if before not in found:
         raise RuntimeError(f"{table} has another CHECK than the first version gave it")
     version = bind.exec_driver_sql("PRAGMA schema_version").scalar_one()

@@ -144,7 +144,7 @@ class Naive:
             else:
                 self.units.append(None)
 
-    def apply(self, move: Move) -> None:
+    def apply(self, move: Move) -> None:  # noqa: C901, PLR0912 - each rule once
         if move.terms:
             self.terms[move.sequence] = move.terms
             self.units += [move.sequence] * move.amount
@@ -205,9 +205,9 @@ def _moves(steps) -> list[Move]:
             move = Move(sequence, day(at), -amount, answer=sequence)
         elif kind == "back" and charges:
             answer = sorted(charges)[pick % len(charges)]
-            amount = min(amount, charges[answer])
-            charges[answer] -= amount
-            move = Move(sequence, day(at), amount, answer=answer)
+            back = min(amount, charges[answer])
+            charges[answer] -= back
+            move = Move(sequence, day(at), back, answer=answer)
         elif kind == "end" and left.open:
             grant = sorted(left.open)[pick % len(left.open)]
             lapsed = left.open[grant].remaining

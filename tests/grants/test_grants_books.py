@@ -142,7 +142,12 @@ def test_verify_finds_rows_and_expiries_that_are_not_what_the_chain_says(purse):
         wallet = writer.lock_wallet(session, purse.id(), currency="CNY", now=purse.now)
         closing = Closing(1, "expired")
         entry = Entry(
-            "expiry", -5 * NANO, "breakage", expiry_key(purse.id(), 1), "x", "early",
+            "expiry",
+            -5 * NANO,
+            "breakage",
+            expiry_key(purse.id(), 1),
+            "x",
+            "early",
             details=closing.details(),
         )
         writer.post(session, wallet, entry, now=purse.now)

@@ -124,6 +124,7 @@ class _Replay:
             and row.remaining == self._left_then.get(row.sequence, 0)
             and row.closed_as == (None if closing is None else closing.because)
             and row.lapsed == (0 if expiry is None else -expiry.amount)
+            and row.closed_at == (None if expiry is None else expiry.at)
         )
 
     def _finding(self, code: str, sequence: int, what: str) -> Finding:

@@ -46,10 +46,11 @@ class Grant(Base):
     month: Mapped[str | None] = mapped_column(sa.String(7))
     """Of the plan's monthly credit: such as ``2026-11``, by the operator's clock."""
     reason: Mapped[str] = mapped_column(sa.Text)
-    granted_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    granted_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     remaining: Mapped[int] = mapped_column(Nano)
-    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    """What its expiry is posted for: the last moment of the grant, or that of the revocation."""
     closed_as: Mapped[str | None] = mapped_column(sa.String(10))
     """``expired`` or ``revoked``."""
     lapsed: Mapped[int] = mapped_column(Nano)

@@ -1,7 +1,7 @@
 """Every SQL statement on grants and on what a replay of their wallets reads."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -39,6 +39,23 @@ class Filters:
     user_id: int | None = None
     source: str | None = None
     is_open: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """Grants of a plan, or of operators (None), in a period; nano-units.
+
+    ``spent`` and ``lapsed`` are of those that ended in it, and are together what they were of;
+    ``revoked`` is the part of ``lapsed`` that somebody took back.
+    """
+
+    plan_id: int | None
+    given: int = 0
+    granted: int = 0
+    ended: int = 0
+    spent: int = 0
+    lapsed: int = 0
+    revoked: int = 0
 
 
 def find_checkpoint(session: Session, wallet_id: int) -> GrantCheckpoint | None:
@@ -109,6 +126,40 @@ def list_grants(
     if before is not None:
         statement = statement.where(Grant.transaction_id < before)
     return session.scalars(statement.order_by(Grant.transaction_id.desc()).limit(limit)).all()
+
+
+def sum_breakage(session: Session, *, since: datetime, until: datetime) -> list[Breakage]:
+    """What was granted in the period, and what of ended grants was left, by plan.
+
+    The plan's id is None for what operators gave.
+    """
+    given = session.execute(
+        sa.select(Grant.plan_id, sa.func.count(), sa.func.sum(Grant.amount))
+        .where(Grant.granted_at >= since, Grant.granted_at < until)
+        .group_by(Grant.plan_id)
+    )
+    ended = session.execute(
+        sa.select(
+            Grant.plan_id,
+            sa.func.count(),
+            sa.func.sum(Grant.amount),
+            sa.func.sum(Grant.lapsed),
+            sa.func.sum(sa.case((Grant.closed_as == "revoked", Grant.lapsed), else_=0)),
+        )
+        .where(Grant.closed_at >= since, Grant.closed_at < until)
+        .group_by(Grant.plan_id)
+    )
+    sums = {plan_id: Breakage(plan_id, count, int(amount)) for plan_id, count, amount in given}
+    for plan_id, count, amount, lapsed, revoked in ended:
+        before = sums.get(plan_id, Breakage(plan_id))
+        sums[plan_id] = replace(
+            before,
+            ended=count,
+            spent=int(amount - lapsed),
+            lapsed=int(lapsed),
+            revoked=int(revoked),
+        )
+    return sorted(sums.values(), key=lambda one: one.plan_id or 0)
 
 
 def wallets_with_expired(session: Session, now: datetime, *, limit: int) -> list[int]:
@@ -256,4 +307,4 @@ def _answers(session: Session, wallet_id: int, references: Collection[str]) -> d
         .join(Transaction, Transaction.event_id == _EVENTS.c.id)
         .where(_EVENTS.c.reference.in_(sorted(references)), Transaction.wallet_id == wallet_id)
     )
-    return {reference: sequence for reference, sequence in session.execute(statement)}
+    return {row[0]: row[1] for row in session.execute(statement)}

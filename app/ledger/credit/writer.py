@@ -148,7 +148,7 @@ def close(
         transaction = writer.post(session, wallet, entry, now=at).transaction
         credit.apply(Move(transaction.sequence, at, entry.amount, closing=closing))
         row.remaining, row.lapsed = 0, -entry.amount
-        row.closed_at, row.closed_as = now, because
+        row.closed_at, row.closed_as = at, because
         session.flush()
         closed.append(Closed(row, row.lapsed, transaction))
     save(session, wallet, credit)

@@ -1,0 +1,186 @@
+"""``shareauth grants``: credit that is spent before paid credit, and may expire."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+from sqlalchemy.orm import Session
+
+from app.cli.frame import Group, Report
+from app.cli.inputs import Amount, ClockTime, Duration, by_clock
+from app.cli.output import amount as decimal
+from app.cli.output import card, iso, local, table
+from app.cli.people import find_user, subject_argument
+from app.cli.session import Desk, with_desk
+from app.funding import grants as funding
+from app.funding.grants import Grace, GrantNotFound
+from app.ledger.credit import store
+from app.ledger.credit.models import Grant
+from app.ledger.credit.store import Filters
+from app.ledger.grants import PRIORITY, PRIORITY_MAX
+from app.money import format_nano
+from app.people.credit import credit_standing
+from app.users import store as user_store
+
+PAGE = 100
+
+grants = Group(
+    "grants",
+    help="Granted credit is spent before paid credit: the lowest priority first, then what "
+    "expires first. What is left when it expires leaves the wallet, and stands in the ledger "
+    "under `breakage`. Plans give some every month: `plans update NAME --monthly-credit 5`.",
+)
+
+_grant_argument = click.argument(
+    "transaction", type=int, help="The grant's transaction, as `grants list` shows it."
+)
+_reason_option = click.option(
+    "--reason", required=True, metavar="TEXT", help="Why; it stays for ever."
+)
+
+
+@grants.command("give", example="shareauth grants give alice 20 --for 30d --reason 'welcome'")
+@subject_argument
+@click.argument("amount", type=Amount(), help="How much, such as 20 or 2.50.")
+@click.option(
+    "--until",
+    type=ClockTime(),
+    metavar="TIME",
+    help="It expires then: 2026-12-31, or 2026-12-31T18:00 (by service.time_zone).",
+)
+@click.option("--for", "lasts", type=Duration(), metavar="TIME", help="It expires after 30d.")
+@click.option(
+    "--priority",
+    type=click.IntRange(0, PRIORITY_MAX),
+    default=PRIORITY,
+    show_default=True,
+    help="Of several grants the lowest is spent first.",
+)
+@_reason_option
+@click.option("--key", metavar="TEXT", help="Idempotency key: with it, repeating changes nothing.")
+@with_desk
+def give(
+    desk: Desk,
+    subject: str,
+    issuer: str | None,
+    amount: int,
+    *,
+    until: datetime | None,
+    lasts: timedelta | None,
+    **typed: Any,  # noqa: ANN401 - the options above
+) -> Report:
+    """Give a user credit; the next question sees it, and what they owe is covered at once."""
+    if until is not None and lasts is not None:
+        raise click.UsageError("Say --until or --for, not both.")
+    expires_at = by_clock(until, desk.settings.zone) if until else None
+    with desk.db.read() as session:
+        user_id = find_user(session, subject, issuer).id
+    grace = Grace(
+        user_id=user_id,
+        amount=amount,
+        currency=desk.settings.billing.currency,
+        reason=typed["reason"],
+        idempotency_key=typed["key"] or secrets.token_urlsafe(12),
+        expires_at=desk.now + lasts if lasts else expires_at,
+        priority=typed["priority"],
+    )
+    funded = funding.grant(desk.db, grace, actor=desk.actor, now=desk.now)
+    desk.gate.set_balance(funded.user_id, funded.balance, funded.version)
+    with desk.db.read() as session:
+        row = _get(session, funded.transaction_id)
+    data = {**_described(row, row.remaining), "balance": format_nano(funded.balance)}
+    said = "It was given before with this key; nothing changed." if funded.is_replay else "Given."
+    return Report(data, [said, card(data)])
+
+
+@grants.command("list", example="shareauth grants list --open")
+@click.option("--user", "subject", metavar="SUBJECT", help="Of this user only.")
+@click.option("--open", "is_open", is_flag=True, help="Only those that have not ended.")
+@click.option("--before", type=int, metavar="N", help="Those before this transaction.")
+@with_desk
+def list_(desk: Desk, *, subject: str | None, is_open: bool, before: int | None) -> Report:
+    """List the newest hundred grants.
+
+    What is left is as of when the wallet was last looked at; `grants show` looks now.
+    """
+    with desk.db.read() as session:
+        user_id = None if subject is None else find_user(session, subject, None).id
+        wanted = Filters(user_id=user_id, is_open=True if is_open else None)
+        rows = store.list_grants(session, wanted, before=before, limit=PAGE)
+        subjects = user_store.load_subjects(session, {row.user_id for row in rows})
+    data = [
+        {**_described(row, row.remaining), "subject": subjects.get(row.user_id)} for row in rows
+    ]
+    shown = table(
+        ["grant>", "user", "amount>", "left>", "lapsed>", "priority>", "expires", "reason"],
+        [
+            [
+                row.transaction_id,
+                subjects.get(row.user_id, ""),
+                decimal(row.amount),
+                decimal(row.remaining),
+                decimal(row.lapsed),
+                row.priority,
+                local(row.expires_at, desk.settings.zone),
+                row.reason,
+            ]
+            for row in rows
+        ],
+        empty="There are none: `shareauth grants give`.",
+    )
+    return Report({"grants": data}, [shown])
+
+
+@grants.command("show", example="shareauth grants show 1234")
+@_grant_argument
+@with_desk
+def show(desk: Desk, transaction: int) -> Report:
+    """Show one grant, and what is left of it now."""
+    with desk.db.read() as session:
+        row = _get(session, transaction)
+        stands = credit_standing(session, row.user_id, desk.now)
+    left = {one.grant.transaction_id: one.left for one in stands.grants}
+    data = _described(row, left.get(transaction, 0))
+    return Report(data, [card(data)])
+
+
+@grants.command("revoke", example="shareauth grants revoke 1234 --reason 'given by mistake'")
+@_grant_argument
+@_reason_option
+@with_desk
+def revoke(desk: Desk, transaction: int, *, reason: str) -> Report:
+    """Take back what is left of a grant; what was spent stays spent."""
+    done = funding.revoke(desk.db, transaction, reason=reason, actor=desk.actor, now=desk.now)
+    desk.gate.set_balance(done.funded.user_id, done.funded.balance, done.funded.version)
+    data = {
+        "transaction": done.funded.transaction_id,
+        "lapsed": format_nano(done.lapsed),
+        "balance": format_nano(done.funded.balance),
+    }
+    return Report(data, ["It is taken back.", card(data)])
+
+
+def _get(session: Session, transaction_id: int) -> Grant:
+    row = store.find(session, transaction_id)
+    if row is None:
+        raise GrantNotFound(f"transaction {transaction_id} is no grant")
+    return row
+
+
+def _described(row: Grant, left: int) -> dict[str, Any]:
+    return {
+        "grant": row.transaction_id,
+        "user": row.user_id,
+        "source": row.source,
+        "month": row.month,
+        "amount": format_nano(row.amount),
+        "left": format_nano(left),
+        "lapsed": format_nano(row.lapsed),
+        "priority": row.priority,
+        "granted_at": iso(row.granted_at),
+        "expires_at": iso(row.expires_at),
+        "ended_at": iso(row.closed_at),
+        "ended_as": row.closed_as,
+        "reason": row.reason,
+    }
