@@ -15,8 +15,6 @@ from app.ledger.models import Account
 from app.ledger.transactions import Entry
 from app.ledger.writer import lock_wallet, post
 
-from books import make_users
-
 
 @pytest.fixture
 def old_books(db: Database, now) -> tuple[Database, int]:
@@ -24,12 +22,10 @@ def old_books(db: Database, now) -> tuple[Database, int]:
     schema.downgrade(db, "base")
     schema.upgrade(db, "0001")
     with db.begin() as session:
-        user_id = make_users(session, now)[0]
-        rows = [
-            ("wallet:1", "wallet", user_id),
-            ("revenue", "house", None),
-            ("funding", "house", None),
-        ]
+        user_id = insert_user(session, now)
+        houses = ("revenue", "funding", "redemptions", "adjustments")
+        rows = [(f"wallet:{user_id}", "wallet", user_id)]
+        rows += [(house, "house", None) for house in houses]
         for name, kind, owner in rows:
             session.add(
                 Account(
@@ -47,6 +43,26 @@ def old_books(db: Database, now) -> tuple[Database, int]:
         wallet = lock_wallet(session, user_id, currency="CNY", now=now)
         post(session, wallet, Entry("top_up", 5, "funding", "k", "alice", "paid"), now=now)
     return db, user_id
+
+
+def insert_user(session, now) -> int:
+    """As the first version had users, whatever columns were added since."""
+    values = {"now": now.isoformat(sep=" ")}
+    session.execute(
+        sa.text(
+            "INSERT INTO issuers (id, name, kind, origin, spec, status, created_at) "
+            "VALUES (77, 'shop', 'jwt', 'database', '{}', 'active', :now)"
+        ),
+        values,
+    )
+    session.execute(
+        sa.text(
+            "INSERT INTO users (id, issuer_id, subject, uid, attributes, limits, status, "
+            "created_at) VALUES (88, 77, 'ann', 'u_ann', '{}', '{}', 'active', :now)"
+        ),
+        values,
+    )
+    return 88
 
 
 def test_upgraded_books_take_grants_and_stay_as_append_only(old_books, now):
