@@ -46,7 +46,7 @@ ACCOUNTS = {
 GRANT_STATES = {
     "in_force": (_("in force"), "success"),
     "used_up": (_("used up"), "secondary"),
-    "over": (_("over"), "warning"),
+    "over": (_("its time is up"), "warning"),
     "expired": (_("expired"), "secondary"),
     "revoked": (_("revoked"), "danger"),
 }
