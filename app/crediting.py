@@ -15,7 +15,7 @@ from app.tokens.issuers import parse_configured
 
 EXPIRE_BATCHES_MAX = 20
 """So many at a time, a second or two, then the other jobs have their turn."""
-CATCH_UP_BATCHES_MAX = 20
+CATCH_UP_BATCHES_MAX = 4
 SPOOL_PATIENCE = timedelta(hours=1)
 """What waits in a spool may have been asked while the credit was good; for no longer than this."""
 GIVE_EVERY = timedelta(hours=1)
@@ -65,7 +65,10 @@ def give_monthly_credit(runtime: Runtime, now: datetime) -> None:
 
 
 def note_credit(runtime: Runtime, now: datetime) -> None:
-    """Note what is left of grants where much was charged since: looking at it stays quick."""
+    """Note what is left of grants where something was charged since, most of all first.
+
+    Lists show what is noted, and whoever looks at one wallet replays what came after it.
+    """
     currency = runtime.settings.billing.currency
     expiring.catch_up(runtime.db, currency=currency, now=now, batches=CATCH_UP_BATCHES_MAX)
 
@@ -80,5 +83,5 @@ def _renewals(runtime: Runtime, now: datetime) -> Renewals:
 JOBS = (
     Job("expire_grants", every(timedelta(seconds=5)), expire_grants),
     Job("give_monthly_credit", every(GIVE_EVERY), give_monthly_credit),
-    Job("note_credit", every(timedelta(minutes=10)), note_credit),
+    Job("note_credit", every(timedelta(minutes=1)), note_credit),
 )

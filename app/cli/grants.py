@@ -102,7 +102,7 @@ def give(
 def list_(desk: Desk, *, subject: str | None, is_open: bool, before: int | None) -> Report:
     """List the newest hundred grants.
 
-    What is left is as of when the wallet was last looked at; `grants show` looks now.
+    What is left is as it was noted last, some minutes ago; `grants show` looks now.
     """
     with desk.db.read() as session:
         user_id = None if subject is None else find_user(session, subject, None).id

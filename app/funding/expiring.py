@@ -21,8 +21,7 @@ from app.ledger.models import Account
 ACTOR = "expiry"
 """Who takes expired credit away, in the books."""
 WALLETS_AT_ONCE = 25
-FAR_AHEAD = 500
-"""Transactions: what whoever looks at a wallet's credit replays at most, give or take a minute."""
+PAGE_USERS = 500
 
 Renewals = Callable[[Session, Collection[int]], Mapping[int, Monthly]]
 """What each of these users is given this month by their plan; users with nothing are absent."""
@@ -76,7 +75,7 @@ def give_due(
     last = 0
     while True:
         with db.read() as session:
-            page = store.users_moved_since(session, since, after=last, limit=FAR_AHEAD)
+            page = store.users_moved_since(session, since, after=last, limit=PAGE_USERS)
             due = renewals(session, page) if page else {}
             months = {monthly.month for monthly in due.values()}
             had = {pair for month in months for pair in store.had_monthly(session, month, due)}
@@ -96,11 +95,11 @@ def give_due(
 
 
 def catch_up(db: Database, *, currency: str, now: datetime, batches: int) -> int:
-    """Note what is left of grants in wallets that went far on since; how many wallets that was."""
+    """Note what is left of grants in wallets that went on since; how many wallets that was."""
     count = 0
     for _ in range(batches):
         with db.read() as session:
-            user_ids = store.wallets_far_ahead(session, by=FAR_AHEAD, limit=WALLETS_AT_ONCE)
+            user_ids = store.wallets_behind(session, limit=WALLETS_AT_ONCE)
         if not user_ids:
             break
 

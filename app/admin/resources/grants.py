@@ -40,8 +40,7 @@ class GrantOut(BaseModel):
     month: str | None = Field(description="Such as 2026-11: of the plan's monthly credit.")
     amount: Amount
     left: Amount = Field(
-        description="What may still be spent; in lists as of when the wallet was last looked at, "
-        "an hour or so of questions ago at most."
+        description="What may still be spent; in lists as it was noted last, some minutes ago."
     )
     lapsed: Amount = Field(description="What was left when it ended.")
     priority: int = Field(description="The lowest is spent first, and all before paid credit.")

@@ -173,13 +173,13 @@ def wallets_with_expired(session: Session, now: datetime, *, limit: int) -> list
     return list(session.scalars(statement.limit(limit)))
 
 
-def wallets_far_ahead(session: Session, *, by: int, limit: int) -> list[int]:
-    """The users of wallets that went on by so many transactions since they were replayed."""
+def wallets_behind(session: Session, *, limit: int) -> list[int]:
+    """The users of wallets that went on since they were replayed, the farthest first."""
     statement = (
         sa.select(Account.user_id)
         .join(GrantCheckpoint, GrantCheckpoint.wallet_id == Account.id)
-        .where(Account.version - GrantCheckpoint.sequence >= by)
-        .order_by(Account.id)
+        .where(Account.version > GrantCheckpoint.sequence)
+        .order_by((Account.version - GrantCheckpoint.sequence).desc(), Account.id)
     )
     return [user_id for user_id in session.scalars(statement.limit(limit)) if user_id is not None]
 
