@@ -55,6 +55,7 @@ _reason_option = click.option(
     type=click.IntRange(0, PRIORITY_MAX),
     default=PRIORITY,
     show_default=True,
+    metavar="N",
     help="Of several grants the lowest is spent first.",
 )
 @_reason_option

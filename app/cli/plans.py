@@ -72,6 +72,7 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--monthly-priority",
             type=click.IntRange(0, 99),
+            metavar="N",
             help="Of the monthly credit among other grants: the lowest is spent first.",
         ),
     ]

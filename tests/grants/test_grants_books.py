@@ -14,6 +14,7 @@ from app.ledger import writer
 from app.ledger.credit import writer as credit_writer
 from app.ledger.credit.models import Grant, GrantCheckpoint
 from app.ledger.grants import Closing, expiry_key
+from app.ledger.redemptions import Redemption
 from app.ledger.transactions import Entry, EntryInvalid, IdempotencyConflict
 from app.reports.rollup import follow
 
@@ -164,13 +165,25 @@ def test_reports_count_what_was_granted_and_what_expired(purse):
     purse.ask(2)
     purse.expire(25)
     with purse.db.begin() as session:
+        wallet = writer.lock_wallet(session, purse.id(), currency="CNY", now=purse.now)
+        code = Entry(
+            "redemption",
+            NANO,
+            "redemptions",
+            "redeem:1",
+            "x",
+            "card",
+            details=Redemption(1, 1).details(),
+        )
+        writer.post(session, wallet, code, now=purse.now)
+    with purse.db.begin() as session:
         while not follow.advance(session, zone=RULES.zone, now=purse.now).is_done:
             pass
         rows = session.execute(sa.text("SELECT kind, amount FROM usage_corrections"))
         sums = {kind: amount / NANO for kind, amount in rows}
         charged = session.scalar(sa.text("SELECT sum(charge) FROM usage_by_user WHERE width = 1"))
         wallet = ledger_store.find_account(session, purse.id())
-    assert sums == {"topped_up": 10, "granted": 5, "expired": -3}
+    assert sums == {"topped_up": 10, "granted": 5, "expired": -3, "redeemed": 1}
     assert wallet.balance / NANO == sum(sums.values()) - int(charged) / NANO
 
 
