@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.audit.journal import Actor
-from app.background import rerate
+from app.background import granting, rerate
 from app.background.task import Task
 from app.jobs import commands
 from app.jobs.commands import JobSpec
@@ -30,6 +30,7 @@ class Handler:
 
 
 HANDLERS: Mapping[str, Handler] = {
+    granting.KIND: Handler(granting.Parameters, granting.run),
     rerate.KIND: Handler(rerate.Parameters, rerate.run),
 }
 

@@ -1,25 +1,29 @@
 """``shareauth grants``: credit that is spent before paid credit, and may expire."""
 
+import csv
 import secrets
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from sqlalchemy.orm import Session
 
+from app.background import granting
+from app.background.handlers import enqueue
 from app.cli.frame import Group, Report
 from app.cli.inputs import Amount, ClockTime, Duration, by_clock
 from app.cli.output import amount as decimal
 from app.cli.output import card, iso, local, table
 from app.cli.people import find_user, subject_argument
-from app.cli.session import Desk, with_desk
+from app.cli.session import Desk, validated, with_desk
+from app.errors import Invalid
 from app.funding import grants as funding
 from app.funding.grants import Grace, GrantNotFound
 from app.ledger.credit import store
 from app.ledger.credit.models import Grant
 from app.ledger.credit.store import Filters
 from app.ledger.grants import PRIORITY, PRIORITY_MAX
-from app.money import format_nano
+from app.money import format_nano, from_nano
 from app.people.credit import credit_standing
 from app.users import store as user_store
 
@@ -160,6 +164,84 @@ def revoke(desk: Desk, transaction: int, *, reason: str) -> Report:
         "balance": format_nano(done.funded.balance),
     }
     return Report(data, ["It is taken back.", card(data)])
+
+
+@grants.command(
+    "give-many",
+    example="shareauth grants give-many gifts.csv --for 30d --reason 'spring' --run spring-2026",
+)
+@click.argument(
+    "file",
+    type=click.File(encoding="utf-8-sig"),
+    required=False,
+    help="CSV with the columns subject and amount, and issuer where subjects need one.",
+)
+@click.option("--plan", metavar="NAME", help="Instead of a file: everybody who has this plan …")
+@click.option("--amount", type=Amount(), help="… and how much each is given.")
+@click.option("--until", type=ClockTime(), metavar="TIME", help="It expires then: 2026-12-31.")
+@click.option("--for", "lasts", type=Duration(), metavar="TIME", help="It expires after 30d.")
+@click.option(
+    "--priority",
+    type=click.IntRange(0, PRIORITY_MAX),
+    default=PRIORITY,
+    show_default=True,
+    metavar="N",
+    help="Of several grants the lowest is spent first.",
+)
+@_reason_option
+@click.option(
+    "--run",
+    required=True,
+    metavar="NAME",
+    help="What you call it: letters, digits, - and _. The same again gives nobody a second time.",
+)
+@with_desk
+def give_many(
+    desk: Desk,
+    file: TextIO | None,
+    *,
+    until: datetime | None,
+    lasts: timedelta | None,
+    **typed: Any,  # noqa: ANN401 - the options above
+) -> Report:
+    """Give many users credit: those of a file, or all of a plan. A worker does it: see `jobs`."""
+    if until is not None and lasts is not None:
+        raise click.UsageError("Say --until or --for, not both.")
+    expires_at = by_clock(until, desk.settings.zone) if until else None
+    amount = typed.pop("amount")
+    values = {
+        **typed,
+        "amount": None if amount is None else from_nano(amount),
+        "expires_at": desk.now + lasts if lasts else expires_at,
+        "gifts": None if file is None else _gifts(desk, file),
+    }
+    parameters = validated(granting.Parameters, values)
+    with desk.db.begin() as session:
+        job = enqueue(
+            session,
+            granting.KIND,
+            parameters,
+            actor=desk.actor,
+            now=desk.now,
+            reason=parameters.reason,
+        )
+    said = f"Job {job.id} gives it: shareauth jobs show {job.id}"
+    return Report({"job": job.id, "run": parameters.run}, [said])
+
+
+def _gifts(desk: Desk, file: TextIO) -> list[tuple[int, str]]:
+    """Raises: Invalid, UserNotFound; nothing is given when one line is wrong."""
+    rows = csv.DictReader(file)
+    if not {"subject", "amount"} <= set(rows.fieldnames or ()):
+        raise Invalid("the file's first line must name the columns subject and amount")
+    with desk.db.read() as session:
+        return [
+            (
+                find_user(session, row["subject"] or "", row.get("issuer") or None).id,
+                row["amount"] or "",
+            )
+            for row in rows
+        ]
 
 
 def _get(session: Session, transaction_id: int) -> Grant:
