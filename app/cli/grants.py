@@ -19,10 +19,12 @@ from app.cli.session import Desk, validated, with_desk
 from app.errors import Invalid
 from app.funding import grants as funding
 from app.funding.grants import Grace, GrantNotFound
+from app.ledger import store as ledger_store
 from app.ledger.credit import store
 from app.ledger.credit.models import Grant
 from app.ledger.credit.store import Filters
 from app.ledger.grants import PRIORITY, PRIORITY_MAX
+from app.ledger.grants import find as find_terms
 from app.money import format_nano, from_nano
 from app.people.credit import credit_standing
 from app.users import store as user_store
@@ -81,13 +83,15 @@ def give(
     expires_at = by_clock(until, desk.settings.zone) if until else None
     with desk.db.read() as session:
         user_id = find_user(session, subject, issuer).id
+        if lasts is not None:
+            expires_at = _said_before(session, typed["key"]) or desk.now + lasts
     grace = Grace(
         user_id=user_id,
         amount=amount,
         currency=desk.settings.billing.currency,
         reason=typed["reason"],
         idempotency_key=typed["key"] or secrets.token_urlsafe(12),
-        expires_at=desk.now + lasts if lasts else expires_at,
+        expires_at=expires_at,
         priority=typed["priority"],
     )
     funded = funding.grant(desk.db, grace, actor=desk.actor, now=desk.now)
@@ -227,6 +231,13 @@ def give_many(
         )
     said = f"Job {job.id} gives it: shareauth jobs show {job.id}"
     return Report({"job": job.id, "run": parameters.run}, [said])
+
+
+def _said_before(session: Session, key: str | None) -> datetime | None:
+    """When what was given with this key expires: asking again means that, not as long from now."""
+    found = None if key is None else ledger_store.find_by_key(session, key)
+    terms = None if found is None else find_terms(found.details)
+    return None if terms is None else terms.expires_at
 
 
 def _gifts(desk: Desk, file: TextIO) -> list[tuple[int, str]]:
