@@ -18,6 +18,14 @@ CODES = ("grant_differs", "expiry_differs")
 """Of every finding there is here."""
 
 PAGE_WALLETS = 500
+ROW_DIFFERS = (
+    "its row in grants, or the note of how far they were replayed, is not what the wallet's "
+    "transactions say. The row is only a copy: if no transaction is missing, set it to what they "
+    "say."
+)
+
+Broken = tuple[str, tuple[int, str]]
+"""A code, and the sequence of the transaction with what is wrong."""
 
 
 def verify(session: Session, *, since: datetime | None) -> Iterator[Finding]:
@@ -32,7 +40,13 @@ def verify(session: Session, *, since: datetime | None) -> Iterator[Finding]:
             for checkpoint in store.checkpoints_of(session, [wallet.id for wallet in page])
         }
         for wallet in page:
-            yield from _Replay(session, wallet, checkpoints.get(wallet.id)).findings()
+            replayed = _Replay(session, wallet, checkpoints.get(wallet.id))
+            for code, (sequence, what) in replayed.broken():
+                yield Finding(
+                    code,
+                    f"{wallet.name}: transaction {sequence}: {what}",
+                    {"wallet": wallet.name, "sequence": sequence},
+                )
         last = page[-1].id
 
 
@@ -47,7 +61,7 @@ class _Replay:
         self._left_then: dict[int, int] = {}
         self._balance_then: int | None = None
 
-    def findings(self) -> Iterator[Finding]:
+    def broken(self) -> Iterator[Broken]:
         session, wallet_id = self._session, self._wallet.id
         granted: dict[int, Move] = {}
         closed: dict[int, Move] = {}
@@ -64,50 +78,36 @@ class _Replay:
         for sequence in sorted(granted.keys() | self._rows.keys()):
             row, grant = self._rows.get(sequence), granted.get(sequence)
             if row is None or grant is None or not self._is_right(row, grant, closed.get(sequence)):
-                yield self._finding(
-                    "grant_differs",
-                    sequence,
-                    "its row in grants is not what the wallet's transactions say. The row is only "
-                    "a copy: if no transaction is missing, set the row to what they say.",
-                )
+                yield "grant_differs", (sequence, ROW_DIFFERS)
 
     def _note(self, credit: Credit) -> None:
         if self._checkpoint is not None and credit.sequence == self._checkpoint.sequence:
             self._balance_then = credit.balance
             self._left_then = {number: held.remaining for number, held in credit.open.items()}
 
-    def _broken_expiry(self, credit: Credit, move: Move) -> Iterator[Finding]:
+    def _broken_expiry(self, credit: Credit, move: Move) -> Iterator[Broken]:
         closing = move.closing
         held = None if closing is None else credit.open.get(closing.grant)
         if held is None or closing is None:
-            yield self._finding(
-                "expiry_differs", move.sequence, "it ends no grant that was open then."
-            )
+            yield "expiry_differs", (move.sequence, "it ends no grant that was open then.")
             return
         until = held.terms.expires_at
         if move.amount != -held.remaining:
-            yield self._finding(
-                "expiry_differs",
-                move.sequence,
+            what = (
                 f"it takes {format_nano(-move.amount)}, but {format_nano(held.remaining)} were "
-                "left of its grant. Compare the wallet's transactions with a backup.",
+                "left of its grant. Compare the wallet's transactions with a backup."
             )
+            yield "expiry_differs", (move.sequence, what)
         if closing.because == "expired" and (until is None or move.at + MOMENT < until):
-            yield self._finding(
-                "expiry_differs", move.sequence, "its grant was in force for longer than that."
-            )
+            yield "expiry_differs", (move.sequence, "its grant was in force for longer.")
 
-    def _broken_checkpoint(self) -> Iterator[Finding]:
+    def _broken_checkpoint(self) -> Iterator[Broken]:
         checkpoint = self._checkpoint
         first = min(self._rows, default=None)
         if checkpoint is None:
             return
         if (checkpoint.balance, checkpoint.first) != (self._balance_then, first):
-            yield self._finding(
-                "grant_differs",
-                checkpoint.sequence,
-                "the checkpoint of the wallet's credit is not what its transactions say.",
-            )
+            yield "grant_differs", (checkpoint.sequence, ROW_DIFFERS)
 
     def _is_right(self, row: Grant, grant: Move, expiry: Move | None) -> bool:
         terms = Terms(
@@ -125,11 +125,4 @@ class _Replay:
             and row.closed_as == (None if closing is None else closing.because)
             and row.lapsed == (0 if expiry is None else -expiry.amount)
             and row.closed_at == (None if expiry is None else expiry.at)
-        )
-
-    def _finding(self, code: str, sequence: int, what: str) -> Finding:
-        return Finding(
-            code,
-            f"{self._wallet.name}: transaction {sequence}: {what}",
-            {"wallet": self._wallet.name, "sequence": sequence},
         )
