@@ -83,7 +83,7 @@ class Runtime:
             directory=directory,
             freshness=freshness,
             shelf=shelf,
-            books=Books(db=db),
+            books=Books(db=db, currency=settings.billing.currency),
             endurance=_endurance(settings, db),
         )
         spool = _spool(settings, keys)

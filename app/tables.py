@@ -7,6 +7,7 @@ import app.codes.models
 import app.deliveries.models
 import app.findings.models
 import app.jobs.models
+import app.ledger.credit.models
 import app.ledger.models
 import app.links.models
 import app.metering.models

@@ -18,7 +18,7 @@ from types import FrameType
 import structlog
 from sqlalchemy.orm import Session
 
-from app import housekeeping
+from app import crediting, housekeeping
 from app.alarms import sending, watch
 from app.alarms.around import Around
 from app.alarms.delivering import Courier, Post
@@ -219,6 +219,7 @@ JOBS = (
     Job("run_schedules", every(timedelta(seconds=15)), periodic.run_schedules),
     Job("prune_deliveries", every(timedelta(hours=1)), periodic.prune_deliveries),
     Job("sweep_outbox", every(timedelta(hours=6)), periodic.sweep_outbox, runs_everywhere=True),
+    *crediting.JOBS,
     Job("verify_recent", every(timedelta(minutes=5)), verify_recent),
     Job("verify_ledger", daily_at(clock_time(3, 30)), verify_ledger),
 )

@@ -229,6 +229,7 @@ JOB_KINDS = {
     "scheduled": _("Make what is scheduled"),
     "close_month": _("Close a month"),
     "mail_statements": _("Mail statements"),
+    "grant_credit": _("Give many users credit"),
 }
 JOB_WORDS = {
     "since": _("Answers from"),

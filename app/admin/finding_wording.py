@@ -51,6 +51,11 @@ WORDS = {
     "code_without_transaction": (_("A redeemed code without its transaction"), CODE),
     "redemption_without_code": (_("A redemption without its code"), CODE),
     "redemption_differs": (_("A redemption differs from its code"), CODE),
+    "grant_differs": (
+        _("What is left of a grant differs from the wallet’s transactions"),
+        _("The row is a copy: compare the wallet’s transactions with a backup, then set it right."),
+    ),
+    "expiry_differs": (_("An expiry took something else than was left of its grant"), COMPARE),
     "rollup_differs": (
         _("A daily sum differs from its answers"),
         _("No charge is wrong, but daily figures are: compare the sums with a backup."),

@@ -11,6 +11,7 @@ from app.admin.api import deliveries as api_deliveries
 from app.admin.api import exports as api_exports
 from app.admin.api import feed as api_feed
 from app.admin.api import findings as api_findings
+from app.admin.api import grants as api_grants
 from app.admin.api import issuers as api_issuers
 from app.admin.api import jobs as api_jobs
 from app.admin.api import ledger as api_ledger
@@ -44,6 +45,7 @@ from app.admin.pages import (
     destinations,
     exports,
     findings,
+    grants,
     issuers,
     jobs,
     ledger,
@@ -92,6 +94,7 @@ API: tuple[Section, ...] = (
     api_codes.section,
     api_deliveries.section,
     api_findings.section,
+    api_grants.section,
     api_jobs.section,
     api_operators.section,
     api_plans.section,
@@ -115,6 +118,7 @@ PAGES: tuple[Blueprint, ...] = (
     destinations.blueprint,
     exports.blueprint,
     findings.blueprint,
+    grants.blueprint,
     issuers.blueprint,
     jobs.blueprint,
     ledger.blueprint,

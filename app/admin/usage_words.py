@@ -42,6 +42,8 @@ MOVEMENTS = {
     "charge": _("Charge"),
     "top_up": _("Top-up"),
     "redemption": _("Redeemed code"),
+    "grant": _("Granted credit"),
+    "expiry": _("Expired credit"),
     "refund": _("Refund"),
     "adjustment": _("Adjustment"),
     "reversal": _("Reversal"),

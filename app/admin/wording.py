@@ -26,6 +26,9 @@ LIMITS = {
 KINDS = {
     "charge": _("Charge"),
     "top_up": _("Top-up"),
+    "redemption": _("Redeemed code"),
+    "grant": _("Granted credit"),
+    "expiry": _("Expired credit"),
     "adjustment": _("Adjustment"),
     "refund": _("Refund"),
     "reversal": _("Reversal"),
@@ -34,9 +37,19 @@ KINDS = {
 ACCOUNTS = {
     "revenue": _("Revenue"),
     "funding": _("Payments received"),
+    "redemptions": _("Codes redeemed"),
     "adjustments": _("Corrections"),
+    "promotions": _("Credit granted"),
+    "breakage": _("Granted credit that nobody spent"),
 }
 """The house's."""
+GRANT_STATES = {
+    "in_force": (_("in force"), "success"),
+    "used_up": (_("used up"), "secondary"),
+    "over": (_("its time is up"), "warning"),
+    "expired": (_("expired"), "secondary"),
+    "revoked": (_("revoked"), "danger"),
+}
 SOURCES = {"plan": _("the plan"), "link": _("the link"), "user": _("the user's own")}
 """Where a limit comes from."""
 USER_STATES = {
@@ -45,6 +58,9 @@ USER_STATES = {
     "erased": (_("erased"), "secondary"),
 }
 ERRORS = {
+    "grant_not_found": _("There is no such grant."),
+    "grant_ended": _("This credit has expired already: nothing is left to take back."),
+    "grant_over_already": _("The credit would be over already: choose a later day."),
     "not_signed_in": _("Sign in first."),
     "not_allowed": _("Your role does not allow this. Ask an owner for it."),
     "not_found": _("It is not here, or no longer."),
@@ -250,6 +266,7 @@ NAMES = {
     "kinds": lambda: list(KINDS.items()),
     "kind_name": kind_name,
     "account_name": account_name,
+    "grant_states": GRANT_STATES,
     "source_name": source_name,
     "user_states": USER_STATES,
     "role_name": role_name,

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.audit.journal import Actor
-from app.background import close_month, mail_statements, rerate, scheduled
+from app.background import close_month, granting, mail_statements, rerate, scheduled
 from app.background.task import Task
 from app.jobs import commands
 from app.jobs.commands import JobSpec
@@ -30,6 +30,7 @@ class Handler:
 
 
 HANDLERS: Mapping[str, Handler] = {
+    granting.KIND: Handler(granting.Parameters, granting.run),
     rerate.KIND: Handler(rerate.Parameters, rerate.run),
     scheduled.KIND: Handler(scheduled.Parameters, scheduled.run),
     close_month.KIND: Handler(close_month.Parameters, close_month.run),

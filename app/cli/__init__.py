@@ -25,6 +25,7 @@ COMMANDS = [
     Later("ledger", "app.cli.ledger:ledger", "Wallets: top up, statements, verification."),
     Later("closings", "app.cli.closings:closings", "Closed months: preview, close, verify."),
     Later("statements", "app.cli.statements:statements", "Statements of closed months."),
+    Later("grants", "app.cli.grants:grants", "Credit that expires: give, list, take back."),
     Later("codes", "app.cli.codes:codes", "Redemption codes: batches, printing, redeeming."),
     Later("usage", "app.cli.usage:usage", "What was used, by whom and of what; single answers."),
     Later("schedules", "app.cli.schedules:schedules", "What is made and sent regularly."),

@@ -63,6 +63,18 @@ def _settings(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="FACTOR",
             help="Charges are multiplied by it; 0 makes the plan free.",
         ),
+        click.option(
+            "--monthly-credit",
+            type=Amount(),
+            metavar="AMOUNT",
+            help="Granted to each of its users every month; what is left expires at its end.",
+        ),
+        click.option(
+            "--monthly-priority",
+            type=click.IntRange(0, 99),
+            metavar="N",
+            help="Of the monthly credit among other grants: the lowest is spent first.",
+        ),
     ]
     for option in reversed(options):
         function = option(function)
@@ -138,6 +150,10 @@ def _stated(plan: Plan | None, typed: dict[str, Any]) -> dict[str, object]:
         values["credit_limit"] = None if credit == NO_LIMIT else from_nano(credit)
     if typed["multiplier"] is not None:
         values["price_multiplier"] = typed["multiplier"]
+    if typed["monthly_credit"] is not None:
+        values["monthly_credit"] = from_nano(typed["monthly_credit"])
+    if typed["monthly_priority"] is not None:
+        values["monthly_priority"] = typed["monthly_priority"]
     return values
 
 

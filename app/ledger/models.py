@@ -29,7 +29,7 @@ class Account(Base):
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(80), unique=True)
-    """``wallet:<user id>``, ``revenue``, ``funding``, ``redemptions``, ``adjustments``."""
+    """``wallet:<user id>``, or one of ``transactions.HOUSE_ACCOUNTS``."""
     kind: Mapped[str] = mapped_column(sa.String(12))
     """``wallet`` or ``house``."""
     user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id"), unique=True)
@@ -52,8 +52,8 @@ class Transaction(Base):
         sa.UniqueConstraint("wallet_id", "sequence"),
         sa.CheckConstraint("sequence > 0", name="sequence"),
         sa.CheckConstraint(
-            "(kind = 'charge' AND amount <= 0) "
-            "OR (kind IN ('top_up', 'redemption', 'refund') AND amount > 0) "
+            "(kind IN ('charge', 'expiry') AND amount <= 0) "
+            "OR (kind IN ('top_up', 'redemption', 'refund', 'grant') AND amount > 0) "
             "OR kind IN ('adjustment', 'reversal')",
             name="kind",
         ),
@@ -73,7 +73,7 @@ class Transaction(Base):
     wallet_id: Mapped[int] = mapped_column(sa.ForeignKey("ledger_accounts.id"))
     sequence: Mapped[int] = mapped_column(sa.BigInteger)
     kind: Mapped[str] = mapped_column(sa.String(12))
-    """``charge``, ``top_up``, ``redemption``, ``adjustment``, ``refund`` or ``reversal``."""
+    """One of ``transactions.Kind``."""
     idempotency_key: Mapped[str] = mapped_column(sa.String(120), unique=True)
     input_hash: Mapped[str] = mapped_column(sa.String(64))
     """Digest of what was asked for: the same key with another one is a conflict."""

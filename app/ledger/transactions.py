@@ -8,17 +8,21 @@ from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 from app.errors import Conflict, Invalid
-from app.ledger import redemptions, reratings
+from app.ledger import grants, redemptions, reratings
 from app.money import NANO_MAX
 
-Kind = Literal["charge", "top_up", "redemption", "adjustment", "refund", "reversal"]
-House = Literal["revenue", "funding", "redemptions", "adjustments"]
+Kind = Literal[
+    "charge", "top_up", "redemption", "grant", "expiry", "adjustment", "refund", "reversal"
+]
+House = Literal["revenue", "funding", "redemptions", "promotions", "breakage", "adjustments"]
 
 HOUSE_ACCOUNTS: tuple[House, ...] = get_args(House)
 COUNTER_ACCOUNT: dict[Kind, House] = {
     "charge": "revenue",
     "top_up": "funding",
     "redemption": "redemptions",
+    "grant": "promotions",
+    "expiry": "breakage",
     "adjustment": "adjustments",
     "refund": "revenue",
 }
@@ -124,6 +128,8 @@ def check(entry: Entry) -> None:
     _check_json(entry.details)
     _check_rerating(entry)
     _check_redemption(entry)
+    _check_grant(entry)
+    _check_expiry(entry)
     if len(canonical_json(entry.details)) > DETAILS_BYTES_MAX:
         raise EntryInvalid(f"details are longer than {DETAILS_BYTES_MAX} bytes of JSON")
 
@@ -142,6 +148,10 @@ def check_reversal(
         raise EntryInvalid(f"transaction {entry.reverses_id} is not one of {wallet}")
     if reversed_kind == "reversal":
         raise EntryInvalid("a reversal cannot be reversed: post the change again instead")
+    if reversed_kind in {"grant", "expiry"}:
+        raise EntryInvalid(
+            f"the {reversed_kind} of credit is not reversed: revoke what is left, or give it anew"
+        )
     if entry.amount != counter.amount or entry.counter_account != counter.account:
         raise EntryInvalid(f"not the exact opposite of transaction {entry.reverses_id}")
 
@@ -179,7 +189,9 @@ def _check_amount(entry: Entry) -> None:
         raise EntryInvalid("the amount is more than the ledger can hold")
     if entry.kind == "charge" and entry.amount > 0:
         raise EntryInvalid("a charge never raises a balance: use a refund")
-    if entry.kind in {"top_up", "redemption", "refund"} and entry.amount <= 0:
+    if entry.kind == "expiry" and entry.amount > 0:
+        raise EntryInvalid("an expiry takes away what is left of a grant, and nothing else")
+    if entry.kind in {"top_up", "redemption", "refund", "grant"} and entry.amount <= 0:
         raise EntryInvalid(f"the amount of a {entry.kind} is greater than zero")
     # A re-rating may leave the charge as it is and change only how much of the usage was free.
     if entry.kind == "adjustment" and entry.amount == 0 and reratings.DETAIL not in entry.details:
@@ -222,6 +234,32 @@ def _check_redemption(entry: Entry) -> None:
             raise EntryInvalid("its key is not that of the code it redeems")
     elif is_key or redemptions.DETAIL in entry.details:
         raise EntryInvalid(f"keys that begin with {redemptions.PREFIX} are of redeemed codes")
+
+
+def _check_grant(entry: Entry) -> None:
+    try:
+        terms = grants.read(entry.details)
+    except Invalid as error:
+        raise EntryInvalid(error.message) from error
+    if (entry.kind == "grant") != (terms is not None):
+        raise EntryInvalid("grants, and only grants, say on which terms they are given")
+    is_monthly = terms is not None and terms.source == "plan"
+    if entry.idempotency_key.startswith(grants.MONTHLY_PREFIX) != is_monthly:
+        raise EntryInvalid(f"keys that begin with {grants.MONTHLY_PREFIX} are of monthly credit")
+    if is_monthly and terms and not grants.is_monthly_key_of(entry.idempotency_key, terms):
+        raise EntryInvalid("its key is not that of its plan's credit of its month")
+
+
+def _check_expiry(entry: Entry) -> None:
+    closing = grants.find_closing(entry.details)
+    is_key = entry.idempotency_key.startswith(grants.EXPIRY_PREFIX)
+    if entry.kind == "expiry":
+        if closing is None:
+            raise EntryInvalid("its details do not say which grant ends")
+        if not is_key or entry.idempotency_key.rpartition(":")[2] != str(closing.grant):
+            raise EntryInvalid("its key is not that of the grant which ends")
+    elif is_key or grants.EXPIRY_DETAIL in entry.details:
+        raise EntryInvalid(f"keys that begin with {grants.EXPIRY_PREFIX} are of expiries")
 
 
 def _check_text(what: str, text: str, length_max: int) -> None:

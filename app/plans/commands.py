@@ -29,6 +29,7 @@ def _plain(name: str) -> str:
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_plain)]
 Multiplier = Annotated[Decimal, Field(ge=0, le=1000, decimal_places=9)]
 Credit = Annotated[Decimal, Field(ge=0, le=10**9, decimal_places=9)]
+Priority = Annotated[int, Field(ge=0, le=99)]
 
 
 class PlanSpec(BaseModel):
@@ -42,6 +43,10 @@ class PlanSpec(BaseModel):
     """How far below zero a wallet may go, in its currency: 0 is prepaid, None is without end."""
     price_multiplier: Multiplier = Decimal(1)
     """Charges are multiplied by it; 0 makes the plan free."""
+    monthly_credit: Credit = Decimal(0)
+    """Granted to each user of the plan every month; what is left expires at the month's end."""
+    monthly_priority: Priority = 50
+    """Of the monthly credit among other grants: the lower is spent first."""
 
 
 class PlanChange(BaseModel):
@@ -53,6 +58,8 @@ class PlanChange(BaseModel):
     """Replaces all limits; None lifts them all."""
     credit_limit: Credit | None = None
     price_multiplier: Multiplier | None = None
+    monthly_credit: Credit | None = None
+    monthly_priority: Priority | None = None
 
 
 BUILTIN = (
@@ -93,6 +100,10 @@ def update(
         plan.credit_limit = None if change.credit_limit is None else to_nano(change.credit_limit)
     if change.price_multiplier is not None:
         plan.price_multiplier = to_nano(change.price_multiplier)
+    if change.monthly_credit is not None:
+        plan.monthly_credit = to_nano(change.monthly_credit)
+    if change.monthly_priority is not None:
+        plan.monthly_priority = change.monthly_priority
     session.flush()
     journal.record(
         session,
@@ -126,6 +137,8 @@ def describe(plan: Plan) -> dict[str, Any]:
         "limits": plan.limits,
         "credit_limit": None if credit is None else format_nano(credit),
         "price_multiplier": format_nano(plan.price_multiplier),
+        "monthly_credit": format_nano(plan.monthly_credit),
+        "monthly_priority": plan.monthly_priority,
     }
 
 
@@ -150,5 +163,7 @@ def _row(spec: PlanSpec, now: datetime) -> dict[str, object]:
         "limits": spec.limits.stored(),
         "credit_limit": None if credit is None else to_nano(credit),
         "price_multiplier": to_nano(spec.price_multiplier),
+        "monthly_credit": to_nano(spec.monthly_credit),
+        "monthly_priority": spec.monthly_priority,
         "created_at": now,
     }

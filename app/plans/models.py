@@ -24,4 +24,8 @@ class Plan(Base):
     """How far below zero the wallet may go: 0 is prepaid, None is without end."""
     price_multiplier: Mapped[int] = mapped_column(Nano)
     """Nano-units: 1e9 is times one; 0 makes the plan free."""
+    monthly_credit: Mapped[int] = mapped_column(Nano, server_default="0")
+    """What is granted to each of its users every month, and expires at the month's end."""
+    monthly_priority: Mapped[int] = mapped_column(sa.SmallInteger, server_default="50")
+    """Of the monthly credit among other grants: the lower is spent first."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -104,13 +104,15 @@ class UsageByModel(_Sums, Base):
 
 
 class UsageCorrection(Base):
-    """What moved wallets beside charges: re-ratings, reversals, refunds, adjustments, top-ups."""
+    """What moved wallets beside charges: re-ratings, reversals, refunds, top-ups, grants."""
 
     __tablename__ = "usage_corrections"
     __table_args__ = (
         sa.Index(None, "used_start"),
         sa.CheckConstraint(
-            "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up')", name="kind"
+            "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up', 'redeemed', "
+            "'granted', 'expired')",
+            name="kind",
         ),
         sa.CheckConstraint("transactions > 0", name="transactions"),
     )

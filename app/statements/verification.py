@@ -15,6 +15,7 @@ from app.closings import checking as closings
 from app.db import Database
 from app.ledger import reratings
 from app.ledger import verify as ledger_verify
+from app.ledger.credit import checking as credit
 from app.ledger.transactions import HOUSE_ACCOUNTS
 from app.ledger.verify import Finding, Tally
 from app.money import format_nano
@@ -36,6 +37,7 @@ CODES = (
     "rerating_without_event",
     "rerating_differs",
     *redemptions.CODES,
+    *credit.CODES,
     "rollup_differs",
     *closings.CODES,
 )
@@ -46,8 +48,8 @@ CODES = (
 class Verification:
     """The findings, and what was looked at.
 
-    ``sums`` are nano-units: the balances of ``wallets``, ``revenue``, ``funding``, ``redemptions``
-    and ``adjustments`` (together zero), and the ``points`` and ``charged`` of all events.
+    ``sums`` are nano-units: the balances of ``wallets`` and of each of the house's accounts
+    (together zero), and the ``points`` and ``charged`` of all events.
 
     ``is_truncated``: there are more findings than were asked for.
     """
@@ -110,6 +112,7 @@ def verify(
             _verify_reratings(session, since=since),
             redemptions.verify(session, since=since),
             closings.verify(session, on_step=on_step) if since is None else iter(()),
+            credit.verify(session, since=since),
         )
         findings = list(itertools.islice(found, findings_max))
         is_truncated = next(found, None) is not None

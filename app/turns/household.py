@@ -75,6 +75,8 @@ def plan_context(row: Plan) -> PlanContext:
         limits=VisitorLimits.model_validate(row.limits),
         credit_limit=row.credit_limit,
         price_multiplier=from_nano(row.price_multiplier),
+        monthly_credit=row.monthly_credit,
+        monthly_priority=row.monthly_priority,
     )
 
 

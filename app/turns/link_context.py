@@ -26,6 +26,9 @@ class PlanContext:
     credit_limit: int | None
     """Nano-units below zero the wallet may go; None is without end."""
     price_multiplier: Decimal
+    monthly_credit: int = 0
+    """Nano-units that each of its users is granted every month."""
+    monthly_priority: int = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class Visits:
         ask = self._ask(visitor, ticket, now)
 
         def load(periods: Periods) -> Seeds:
-            return self._books.seeds(visitor.user_id, visitor.link.id, periods)
+            return self._books.seeds(visitor, periods, now)
 
         try:
             return self._gate.admit(ask, load)

@@ -19,6 +19,7 @@ from app.metering.answers import store as answers
 from app.metering.answers.store import ModelSum, Place
 from app.metering.models import UsageEvent
 from app.pagekit import languages
+from app.people.credit import CreditStanding, credit_standing
 from app.sightings import store as sightings
 from app.sightings.store import Wanted
 from app.statements import period
@@ -45,6 +46,7 @@ class Wallet:
     currency: str
     credit: int | None
     """How far it may go below zero; None is without end."""
+    standing: CreditStanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,7 @@ def _wallet(
         held=0 if held is None else held.visitor_hold,
         currency=here.settings.billing.currency if account is None else account.currency,
         credit=plan.credit_limit,
+        standing=credit_standing(session, user.id, here.now),
     )
 
 

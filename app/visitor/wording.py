@@ -17,6 +17,8 @@ KINDS = {
     "charge": _("Answers"),
     "top_up": _("Top-up"),
     "redemption": _("Redeemed code"),
+    "grant": _("Granted credit"),
+    "expiry": _("Expired credit"),
     "adjustment": _("Adjustment"),
     "refund": _("Refund"),
     "reversal": _("Reversal"),

@@ -39,6 +39,8 @@ PURE_MODULES = [
     "app/ledger/chain.py",
     "app/ledger/reratings.py",
     "app/ledger/redemptions.py",
+    "app/ledger/grants.py",
+    "app/ledger/burndown.py",
     "app/codes/notation.py",
     "app/admission/periods.py",
     "app/turns/fingerprint.py",

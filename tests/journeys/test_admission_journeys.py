@@ -69,6 +69,15 @@ def test_a_spent_balance_refuses_the_next_question(service):
     assert link.start(token)["code"] == "balance_too_low"
 
 
+def test_the_plans_monthly_credit_pays_from_the_first_question_on(service):
+    plan = PlanSpec(name=f"monthly-{time.time_ns()}", monthly_credit=2)
+    link, (subject, token) = service.add_link(), service.add_user(credit=0, plan=plan)
+    assert link.start(token)["success"] is True
+    assert link.finish(token, [{"id": "a", "totalPoints": 2}])["success"] is True
+    assert link.start(token)["code"] == "balance_too_low"
+    assert charges(service, subject) == [-2 * 10**9]
+
+
 def test_a_fast_visitor_is_told_how_long_to_wait(service):
     limits = VisitorLimits(questions_per_minute=2, burst=2)
     plan = PlanSpec(name=f"slow-{time.time_ns()}", limits=limits)

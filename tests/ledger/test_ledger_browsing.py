@@ -75,6 +75,8 @@ def test_balances_are_those_of_all_postings(db: Database, user_ids):
             "revenue": 2 * NANO,
             "funding": -10 * NANO,
             "redemptions": 0,
+            "promotions": 0,
+            "breakage": 0,
             "adjustments": -3 * NANO,
         }
         assert store.count_wallets(session) == 2

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from app.ledger import reratings
+from app.ledger.grants import Closing, Terms
 from app.ledger.reratings import Price, Rerating
 from app.ledger.transactions import (
     COUNTER_ACCOUNT,
@@ -35,6 +36,16 @@ REDEEMED = {
 }
 
 
+GRANTED = {"kind": "grant", "details": Terms(None).details()}
+EXPIRED = {
+    "kind": "expiry",
+    "amount": 0,
+    "idempotency_key": "expire:1:7",
+    "details": Closing(7, "expired").details(),
+}
+BY_KIND = {"redemption": REDEEMED, "grant": GRANTED, "expiry": EXPIRED}
+
+
 def entry(kind: str = "top_up", **changes) -> Entry:
     values = {
         "kind": kind,
@@ -51,7 +62,41 @@ def entry(kind: str = "top_up", **changes) -> Entry:
 
 @pytest.mark.parametrize("kind", [*COUNTER_ACCOUNT, "reversal"])
 def test_every_kind_may_be_posted(kind):
-    check(entry(**(REDEEMED if kind == "redemption" else {"kind": kind})))
+    check(entry(**BY_KIND.get(kind, {"kind": kind})))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        GRANTED | {"details": {}},
+        GRANTED | {"amount": 0},
+        GRANTED | {"details": Terms(None, priority=100).details()},
+        GRANTED | {"details": Terms(None, source="plan", plan_id=1, month="2026-11").details()},
+        GRANTED | {"details": {"grant": {"source": "operator"}}},
+        GRANTED | {"idempotency_key": "monthly:2026-11:1:1"},
+        GRANTED | {"kind": "top_up", "counter_account": "funding"},
+        EXPIRED | {"amount": 1},
+        EXPIRED | {"idempotency_key": "expire:1:8"},
+        EXPIRED | {"details": {"expiry": {"grant": 7, "because": "lost"}}},
+        {"idempotency_key": "expire:1:7"},
+        {"details": EXPIRED["details"]},
+    ],
+)
+def test_grants_and_expiries_say_what_they_are(changes):
+    with pytest.raises(EntryInvalid):
+        check(entry(**changes))
+
+
+def test_grants_and_expiries_are_not_reversed():
+    for kind in ("grant", "expiry"):
+        with pytest.raises(EntryInvalid, match="not reversed"):
+            check_reversal(
+                entry("reversal"),
+                wallet="wallet:1",
+                reversed_wallet="wallet:1",
+                reversed_kind=kind,
+                counter=Side("promotions", -1),
+            )
 
 
 def test_a_rerating_may_be_posted_and_be_zero_when_only_the_free_part_changes():

@@ -28,16 +28,24 @@ def period(name: str) -> datetime | None:
     Raises:
         Invalid: it is no date.
     """
-    text = request.args.get(name, "").strip()
+    return _beginning(request.args.get(name, "").strip())
+
+
+def day(name: str) -> datetime | None:
+    """The same of a date field of a form."""
+    return _beginning(optional(name) or "")
+
+
+def _beginning(text: str) -> datetime | None:
     if not text:
         return None
     try:
-        day = date.fromisoformat(text)
+        chosen = date.fromisoformat(text)
     except ValueError:
         raise Invalid(_("%(text)s is not a date.", text=text[:20]), code="date_invalid") from None
-    if not YEAR_MIN <= day.year <= YEAR_MAX:
+    if not YEAR_MIN <= chosen.year <= YEAR_MAX:
         raise Invalid(_("%(text)s is not a date.", text=text), code="date_invalid")
-    return datetime.combine(day, time(), tzinfo=zone())
+    return datetime.combine(chosen, time(), tzinfo=zone())
 
 
 def asked(*names: str) -> dict[str, object]:

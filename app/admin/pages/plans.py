@@ -59,4 +59,6 @@ def _stated() -> dict[str, object]:
         "limits": fields.limits(VisitorLimits),
         "credit_limit": fields.optional("credit_limit"),
         "price_multiplier": fields.optional("price_multiplier") or "1",
+        "monthly_credit": fields.optional("monthly_credit") or "0",
+        "monthly_priority": fields.optional("monthly_priority") or "50",
     }

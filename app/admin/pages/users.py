@@ -6,7 +6,7 @@ from app.admin import access
 from app.admin.pages import fields
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
 from app.admin.paging import PageQuery
-from app.admin.resources import refusals, user_access, users, wallets
+from app.admin.resources import grants, refusals, user_access, users, wallets
 from app.admin.resources.user_access import ErasureBody
 from app.admin.resources.users import ChangedUser, NewUser, UserQuery, WithReason
 from app.admin.resources.wallets import LimitsQuery
@@ -70,6 +70,7 @@ def show(user_id: int) -> str:
         "users/show.html",
         user=user,
         wallet=wallets.show(desk, user_id) if desk.may("wallets:read") else None,
+        credit=grants.credit(desk, user_id) if desk.may("wallets:read") else None,
         limits=wallets.limits(desk, user_id, validated(LimitsQuery, dict(chosen))),
         links=wallets.link_names(desk),
         sessions=user_access.sessions(desk, user_id, GLANCE),

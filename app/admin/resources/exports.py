@@ -33,7 +33,16 @@ PAGE = 500
 
 Cells = Sequence[Cell]
 Bounds = tuple[datetime, datetime]
-TRANSACTION_KINDS = ("charge", "top_up", "redemption", "refund", "adjustment", "reversal")
+TRANSACTION_KINDS = (
+    "charge",
+    "top_up",
+    "redemption",
+    "grant",
+    "expiry",
+    "refund",
+    "adjustment",
+    "reversal",
+)
 
 
 def _of_our_time(month: str) -> str:

@@ -27,6 +27,10 @@ class PlanOut(BaseModel):
         description="How far below zero a wallet may go; null is without end."
     )
     price_multiplier: Amount
+    monthly_credit: Amount = Field(
+        description="Granted to each user every month; what is left expires at its end."
+    )
+    monthly_priority: int = Field(description="Among grants: the lowest is spent first.")
     created_at: datetime
 
     @classmethod
@@ -38,6 +42,8 @@ class PlanOut(BaseModel):
             limits=VisitorLimits.model_validate(plan.limits),
             credit_limit=None if credit is None else from_nano(credit),
             price_multiplier=from_nano(plan.price_multiplier),
+            monthly_credit=from_nano(plan.monthly_credit),
+            monthly_priority=plan.monthly_priority,
             created_at=plan.created_at,
         )
 

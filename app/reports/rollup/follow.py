@@ -26,12 +26,17 @@ EVENTS_AT_ONCE = 500
 TRANSACTIONS_AT_ONCE = 5000
 """Ids, most of which are charges and not even read."""
 
-CorrectionKind = Literal["rerated", "reversed", "refunded", "adjusted", "topped_up"]
+CorrectionKind = Literal[
+    "rerated", "reversed", "refunded", "adjusted", "topped_up", "redeemed", "granted", "expired"
+]
 _KINDS: dict[str, CorrectionKind] = {
     "charge": "reversed",
     "refund": "refunded",
     "adjustment": "adjusted",
     "top_up": "topped_up",
+    "redemption": "redeemed",
+    "grant": "granted",
+    "expiry": "expired",
 }
 
 
