@@ -30,6 +30,7 @@ from pydantic import (
 from app import sources
 from app.alert_settings import AlertSettings, MailSettings
 from app.errors import Invalid
+from app.report_settings import ReportSettings
 from app.sources import CONFIG_VARIABLE, PREFIX
 from app.visitor_settings import VisitorSettings
 
@@ -276,6 +277,7 @@ class Settings(Section):
     identity: Identity = Identity()
     admission: Admission = Admission()
     metering: Metering = Metering()
+    reports: ReportSettings = ReportSettings()
     retention: Retention = Retention()
     billing: Billing = Billing()
     admin: Admin = Admin()
