@@ -115,8 +115,8 @@ class _Study:
         self._has_corrections = dimensions <= _WITH_CORRECTIONS
         self._has_seen = query.seen_since is not None and dimensions <= _WITH_SEEN
         self._has_times = query.with_times and not dimensions & LINE_GROUPS
-        is_wide = query.with_times or any(map(sources.is_wide, dimensions))
-        self._is_filling = is_wide and position.is_filling
+        self._is_wide = any(map(sources.is_wide, dimensions))
+        self._is_filling = (self._is_wide or query.with_times) and position.is_filling
         self.counted = position.counted
         """How far it counts: while older events are filled in, those that are."""
         if self._is_filling:
@@ -283,6 +283,7 @@ class _Study:
             counted=self.counted.event_id,
             questions=_questions(by, query.filters),
             with_visitors=query.with_visitors,
+            is_wide=self._is_wide,
             is_filling=self._is_filling,
         )
         if sources.reads_books(wanted):

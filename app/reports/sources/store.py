@@ -65,6 +65,9 @@ class Wanted:
     """The last event that counts, where events themselves are read."""
     questions: str | None
     with_visitors: bool
+    is_wide: bool = False
+    """It is part of a report by attributes, plans or issuers: the table that has these is taken
+    wherever it can be, so that all parts of a report come from one."""
     is_filling: bool = False
     """Only what has been filled in counts: tables that are ahead of it are not read."""
     only: Sequence[tuple[int | str, ...]] | None = None
@@ -202,8 +205,10 @@ def _table_for(wanted: Wanted) -> sa.Table | None:
     asked = {*wanted.dimensions, *({"user"} if wanted.with_visitors else ())}
     if wanted.link_ids is not None:
         asked.add("link")
-    tables = (_SEGMENT,) if wanted.is_filling else (_LINK, _SEGMENT, _USER, _MODEL)
-    for table in tables:
+    tables: tuple[sa.Table, ...] = (_LINK, _SEGMENT, _USER, _MODEL)
+    if wanted.is_wide:
+        tables = tables[1:]
+    for table in (_SEGMENT,) if wanted.is_filling else tables:
         if all(_is_in(table, group) for group in asked):
             return table
     return None
