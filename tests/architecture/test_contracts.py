@@ -41,6 +41,8 @@ PURE_MODULES = [
     "app/turns/fingerprint.py",
     "app/reports/spans.py",
     "app/reports/rollup/fold.py",
+    "app/reports/times.py",
+    "app/metering/segments/document.py",
     "app/spool/frames.py",
 ]
 
