@@ -32,6 +32,7 @@ from app.alert_settings import AlertSettings, MailSettings
 from app.delivery_settings import DeliverySettings
 from app.errors import Invalid
 from app.retention_settings import Retention
+from app.report_settings import ReportSettings
 from app.sources import CONFIG_VARIABLE, PREFIX
 from app.statement_settings import StatementSettings
 from app.visitor_settings import VisitorSettings
@@ -273,6 +274,7 @@ class Settings(Section):
     identity: Identity = Identity()
     admission: Admission = Admission()
     metering: Metering = Metering()
+    reports: ReportSettings = ReportSettings()
     retention: Retention = Retention()
     billing: Billing = Billing()
     statements: StatementSettings = StatementSettings()

@@ -28,6 +28,7 @@ from app.turns.identify import Directory
 from app.turns.lookout import Lookout
 from app.turns.price_shelf import PriceShelf
 from app.turns.safekeeping import Safekeeping
+from app.turns.segment_shelf import SegmentShelf
 from app.turns.settle import FinishRules
 from app.turns.visits import Visits
 
@@ -93,6 +94,7 @@ class Runtime:
             directory=directory,
             freshness=freshness,
             shelf=shelf,
+            segments=SegmentShelf(db=db, followed=settings.reports.attributes),
             keys=keys,
             rules=_finish_rules(settings),
             safekeeping=Safekeeping(spool=spool, directory=directory, on_lost=_count_lost),

@@ -94,8 +94,6 @@ def test_migrated_check_constraints_equal_those_of_the_models(db: Database):
 def test_migration_texts_of_checks_are_those_of_the_models():
     texts = [path.read_text() for path in sorted(schema.MIGRATIONS.glob("versions/*.py"))]
     migrated = re.sub(r"\s+|\"", "", "".join(texts))
-    files = sorted((schema.MIGRATIONS / "versions").glob("*.py"))
-    migrated = re.sub(r"\s+|\"", "", "".join(path.read_text() for path in files))
     for table in metadata.tables.values():
         for check in table.constraints:
             if isinstance(check, sa.CheckConstraint):

@@ -1,6 +1,7 @@
 """Words of the usage pages: groups, measures, periods, steps of a charge, warnings."""
 
 from app.pagekit.languages import lazy_gettext as _
+from app.reports.query import ATTRIBUTE
 
 GROUPS = {
     "user": _("User"),
@@ -8,7 +9,10 @@ GROUPS = {
     "app": _("App"),
     "model": _("Model"),
     "node_kind": _("Node kind"),
+    "issuer": _("Issuer"),
+    "plan": _("Plan"),
 }
+SEEN_GROUPS = {"link": _("Link"), "hook": _("Hook"), "rule": _("Rule")}
 MEASURES = {
     "charge": _("Charge"),
     "questions": _("Questions"),
@@ -17,7 +21,32 @@ MEASURES = {
     "output_tokens": _("Output tokens"),
     "embedding_tokens": _("Embedding tokens"),
     "rerank_tokens": _("Rerank tokens"),
+    "cost": _("Cost"),
 }
+COLUMNS = {
+    "questions": _("Questions"),
+    "visitors": _("Visitors"),
+    "points": _("Points"),
+    "charge": _("Charge"),
+    "corrections": _("Corrections"),
+    "net": _("Net"),
+    "cost": _("Cost"),
+    "margin": _("Margin"),
+    "margin_percent": _("Margin %"),
+    "median_ms": _("Median, ms"),
+    "p95_ms": _("95 % within, ms"),
+    "untimed": _("Without a time"),
+    "refusals": _("Refusals"),
+    "unfinished": _("Unfinished"),
+    "input_tokens": _("Input tokens"),
+    "output_tokens": _("Output tokens"),
+    "embedding_tokens": _("Embedding tokens"),
+    "rerank_tokens": _("Rerank tokens"),
+}
+DECIMALS = {"points": 9, "charge": 9, "corrections": 9, "net": 9, "cost": 9, "margin": 9} | {
+    "margin_percent": 2
+}
+"""Of the columns that are no counts."""
 PERIODS = {
     "today": _("Today"),
     "yesterday": _("Yesterday"),
@@ -93,6 +122,11 @@ _BEGINNINGS = {
     "question": _TEXT,
     "body": _BODY,
 }
+
+
+def group_name(group: str) -> object:
+    """What a group is called; attributes by their own names."""
+    return GROUPS.get(group) or group.removeprefix(ATTRIBUTE)
 
 
 def warning_means(code: str) -> str:

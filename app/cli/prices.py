@@ -98,7 +98,8 @@ def publish(desk: Desk, file: Path, effective_at: datetime | None, note: str | N
 
     Answers are charged by the version in force when their finish comes; nothing charged before
     changes. A book has currency, per_point, per_question, minimum, monthly_allowance, zero_usage
-    and a list of models, each with pattern, applies, input_per_1k and output_per_1k.
+    and a list of models, each with pattern, applies, input_per_1k and output_per_1k. What a point
+    costs you may stand there as cost_per_point: it charges nobody, reports show the margin by it.
     """
     book = validated(PriceBook, {"currency": desk.settings.billing.currency, **read_document(file)})
     spec = validated(PriceSpec, {"book": book, "effective_at": effective_at, "note": note})
@@ -210,6 +211,7 @@ def _shown_book(book: PriceBook, data: dict[str, Any]) -> list[object]:
         "per question": document["per_question"],
         "minimum": document["minimum"],
         "monthly allowance": document["monthly_allowance"],
+        "cost per point": document.get("cost_per_point"),
         "answers without usage": book.zero_usage,
         "note": data.get("note"),
     }

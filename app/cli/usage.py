@@ -1,7 +1,7 @@
 """``shareauth usage``: what was used, by whom and of what; single answers; the sums of reports."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,18 +17,53 @@ from app.cli.links import find_link
 from app.cli.output import iso
 from app.cli.people import find_user
 from app.cli.session import Desk, with_desk
+from app.cli.usage_seen import refused_report, unfinished_report
 from app.cli.usage_shown import described, event_row, events_table, report_data, report_table
 from app.errors import Invalid
+from app.links import store as link_store
+from app.plans import store as plan_store
 from app.reports.events.detail import find_event
 from app.reports.events.listing import LIMIT_MAX, list_events
 from app.reports.events.store import EventFilters
 from app.reports.explore import explore as make_report
-from app.reports.query import GROUPS, MEASURES, Filters, Query
+from app.reports.query import ATTRIBUTE, GROUPS, MEASURES, Filters, Query
 from app.reports.rollup import follow
 from app.reports.rollup import store as rollup_store
+from app.reports.seen.report import SEEN_GROUPS, SeenQuery, refused
+from app.reports.seen.report import unfinished as count_unfinished
+from app.reports.seen.store import Among
 from app.reports.spans import UNITS
+from app.tokens import store as token_store
 
 DEFAULT_DAYS = 30
+
+
+class GroupName(click.ParamType[str]):
+    """What a report has a row for each of."""
+
+    name = "group"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The group, if there is one of that name."""
+        if value not in GROUPS and not value.startswith(ATTRIBUTE):
+            self.fail(f"{value!r} is none of {', '.join(GROUPS)}, {ATTRIBUTE}NAME", param, ctx)
+        return value
+
+
+class Attribute(click.ParamType[tuple[str, str]]):
+    """``department=Sales``: an attribute's name and value."""
+
+    name = "attribute"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """The two, when there is a sign between them."""
+        name, sign, wanted = value.partition("=")
+        if not name or not sign:
+            self.fail(f"{value!r} is not as in department=Sales", param, ctx)
+        return name, wanted
+
 
 usage = Group(
     "usage",
@@ -49,7 +84,11 @@ def _period(function: Any) -> Any:  # noqa: ANN401 - a decorator of click's func
 @_period
 @click.option("--per", type=click.Choice(UNITS), help="Cut the period by the clock.")
 @click.option(
-    "--by", type=click.Choice(GROUPS), multiple=True, help="A row for each of these; repeatable."
+    "--by",
+    type=GroupName(),
+    multiple=True,
+    metavar="GROUP",
+    help=f"A row for each of these; repeatable. One of {', '.join(GROUPS)}, or attribute:NAME.",
 )
 @click.option("--zone", metavar="ZONE", help="Whose clock, such as Europe/Berlin. Default: ours.")
 @click.option("--user", "subjects", multiple=True, metavar="SUBJECT", help="Only of this user.")
@@ -57,6 +96,16 @@ def _period(function: Any) -> Any:  # noqa: ANN401 - a decorator of click's func
 @click.option("--app", "apps", multiple=True, metavar="NAME", help="Only of this app.")
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Only of this model.")
 @click.option("--node-kind", "kinds", multiple=True, metavar="KIND", help="Only of such nodes.")
+@click.option("--issuer", "issuers", multiple=True, metavar="NAME", help="Only of its users.")
+@click.option("--plan", "plans", multiple=True, metavar="NAME", help="Only on this plan.")
+@click.option(
+    "--attribute",
+    "attributes",
+    type=Attribute(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Only of users who had this then.",
+)
 @click.option(
     "--sort",
     type=click.Choice(MEASURES),
@@ -68,6 +117,12 @@ def _period(function: Any) -> Any:  # noqa: ANN401 - a decorator of click's func
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many rows."
 )
 @click.option("--visitors", is_flag=True, help="Count who asked, too; takes longer.")
+@click.option("--times", is_flag=True, help="Tell how long answers took, too; takes longer.")
+@click.option(
+    "--seen",
+    is_flag=True,
+    help="Count refusals and questions whose answer was never reported, too; of links at most.",
+)
 @click.option(
     "--corrected",
     type=click.Choice(["posted", "used"]),
@@ -78,7 +133,7 @@ def _period(function: Any) -> Any:  # noqa: ANN401 - a decorator of click's func
 )
 @with_desk
 def explore(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the options above
-    """Add up what was used in a period: by the clock, user, link, app, model and node kind.
+    """Add up what was used in a period: by the clock, whom and what it was of.
 
     The last 30 days, unless a period is given. Periods are widened to whole quarters of an hour.
     Each filter may be given several times. What the limit leaves out is added up as the others.
@@ -98,11 +153,60 @@ def explore(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the options a
                 sort=typed["sort"],
                 limit=typed["limit"],
                 with_visitors=typed["visitors"],
+                with_times=typed["times"],
+                seen_since=_kept_since(desk) if typed["seen"] else None,
                 basis=typed["corrected"],
             ),
         )
     data = report_data(report, currency=desk.settings.billing.currency)
     return Report(data, report_table(report))
+
+
+@usage.command("refusals", example="shareauth usage refusals --per week --by rule --by link")
+@_period
+@click.option("--per", type=click.Choice(UNITS), help="Cut the period by the clock.")
+@click.option(
+    "--by",
+    type=click.Choice(SEEN_GROUPS),
+    multiple=True,
+    default=["rule"],
+    show_default=True,
+    help="A row for each of these; repeatable.",
+)
+@click.option("--zone", metavar="ZONE", help="Whose clock, such as Europe/Berlin. Default: ours.")
+@click.option("--link", "links", multiple=True, metavar="LINK", help="Only of this link.")
+@click.option("--hook", "hooks", multiple=True, metavar="HOOK", help="Only of this hook.")
+@click.option("--rule", "rules", multiple=True, metavar="CODE", help="Only for this reason.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How many rows."
+)
+@with_desk
+def refusals(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the options above
+    """Count refusals by rule, hook and link: the last 30 days, unless a period is given.
+
+    Exact also where a flood left no refusal of its own. What is older than hooks.refusals_days is
+    deleted.
+    """
+    with desk.db.read() as session:
+        query = _seen_query(desk, session, typed)
+        return refused_report(refused(session, query), query, _link_names(session))
+
+
+@usage.command("unfinished", example="shareauth usage unfinished --per day --by link")
+@_period
+@click.option("--per", type=click.Choice(UNITS), help="Cut the period by the clock.")
+@click.option("--by", type=click.Choice(["link"]), multiple=True, help="A row for each link.")
+@click.option("--zone", metavar="ZONE", help="Whose clock, such as Europe/Berlin. Default: ours.")
+@click.option("--link", "links", multiple=True, metavar="LINK", help="Only of this link.")
+@with_desk
+def unfinished(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the options above
+    """Count questions whose answer was never reported, by when they were asked.
+
+    The last 30 days, unless a period is given.
+    """
+    with desk.db.read() as session:
+        query = _seen_query(desk, session, typed)
+        return unfinished_report(count_unfinished(session, query), query, _link_names(session))
 
 
 @usage.command("events", example="shareauth usage events --user alice --since 2026-11-01")
@@ -210,13 +314,52 @@ def _when(typed: dict[str, Any], zone: ZoneInfo) -> tuple[datetime | None, datet
     return since, until
 
 
+def _seen_query(desk: Desk, session: Session, typed: dict[str, Any]) -> SeenQuery:
+    zone = _zone(typed["zone"]) if typed["zone"] else desk.settings.zone
+    since, until = _when(typed, zone)
+    links = frozenset(find_link(desk, session, name).id for name in typed["links"])
+    return SeenQuery(
+        since=since or desk.now - timedelta(days=DEFAULT_DAYS),
+        until=until or desk.now,
+        zone=zone,
+        per=typed["per"],
+        by=typed["by"],
+        among=Among(
+            links=links or None,
+            hooks=frozenset(typed.get("hooks", ())) or None,
+            rules=frozenset(typed.get("rules", ())) or None,
+        ),
+        limit=typed.get("limit", 1),
+    )
+
+
+def _link_names(session: Session) -> dict[int, str]:
+    return {link.id: link.name for link in link_store.list_all(session)}
+
+
+def _kept_since(desk: Desk) -> datetime:
+    return desk.now - timedelta(days=desk.settings.hooks.refusals_days)
+
+
+def _attributes(chosen: Iterable[tuple[str, str]]) -> tuple[tuple[str, frozenset[str]], ...]:
+    values: dict[str, set[str]] = {}
+    for name, value in chosen:
+        values.setdefault(name, set()).add(value)
+    return tuple((name, frozenset(values[name])) for name in sorted(values))
+
+
 def _filters(desk: Desk, session: Session, typed: dict[str, Any]) -> Filters:
     users = frozenset(find_user(session, subject, None).id for subject in typed["subjects"])
     links = frozenset(find_link(desk, session, name).id for name in typed["links"])
+    issuers = frozenset(token_store.get_issuer(session, name).id for name in typed["issuers"])
+    plans = frozenset(plan_store.get_by_name(session, name).id for name in typed["plans"])
     return Filters(
         users=users or None,
         links=links or None,
         apps=frozenset(typed["apps"]) or None,
         models=frozenset(typed["models"]) or None,
         node_kinds=frozenset(typed["kinds"]) or None,
+        issuers=issuers or None,
+        plans=plans or None,
+        attributes=_attributes(typed["attributes"]),
     )

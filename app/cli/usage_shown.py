@@ -1,6 +1,6 @@
 """How reports and answers read on a terminal, and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,16 +34,44 @@ def report_table(report: Report) -> list[object]:
     by, has_time = report.query.by, report.query.per is not None
     headings = [*(["from"] if has_time else []), *by, "questions>", "points>", "charge>"]
     headings += ["corrections>", "input>", "output>"]
-    if report.query.with_visitors:
-        headings.append("visitors>")
+    headings += [heading for heading, _ in _more(report)]
     rows = [_cells(row, report) for row in report.rows]
     total = Row(None, None, ("",) * len(by), report.total)
     cells = _cells(total, report)
     if has_time or by:
         cells[0] = "total"
     rows.append(cells)
-    behind = ["Newer answers are not counted yet."] if report.counted.is_behind else []
-    return [table(headings, rows, empty="Nothing was used."), *behind]
+    counted = report.counted
+    upto = f"Counted up to answer {counted.event_id} and transaction {counted.transaction_id}."
+    if counted.is_behind:
+        upto += " There are newer ones, which are not counted yet."
+    return [table(headings, rows, empty="Nothing was used."), upto]
+
+
+def _more(report: Report) -> list[tuple[str, Callable[[Amounts], Any]]]:
+    """Columns that are only shown where something is known for them, and how each is filled."""
+    query, total = report.query, report.total
+    columns: list[tuple[str, Callable[[Amounts], Any]]] = []
+    if total.costed_points:
+        columns += [
+            ("cost>", lambda amounts: amount(amounts.known_cost)),
+            ("margin>", lambda amounts: amount(amounts.margin)),
+            ("margin %>", lambda amounts: amounts.margin_percent),
+        ]
+    if query.with_times:
+        columns += [
+            ("median ms>", lambda amounts: amounts.median_ms),
+            ("95% ms>", lambda amounts: amounts.p95_ms),
+            ("untimed>", lambda amounts: amounts.untimed),
+        ]
+    if query.seen_since is not None:
+        columns += [
+            ("refusals>", lambda amounts: amounts.refusals),
+            ("unfinished>", lambda amounts: amounts.unfinished),
+        ]
+    if query.with_visitors:
+        columns.append(("visitors>", lambda amounts: amounts.visitors))
+    return columns
 
 
 def event_row(event: ListedEvent) -> dict[str, Any]:
@@ -167,9 +195,14 @@ def _row_data(row: Row, report: Report) -> dict[str, Any]:
 
 def _amounts(amounts: Amounts) -> dict[str, Any]:
     data = asdict(amounts)
-    for name in ("points", "charge", "corrections"):
+    for name in ("points", "charge", "corrections", "costed_points"):
         data[name] = amount(data[name])
-    return data
+    percent = amounts.margin_percent
+    return data | {
+        "cost": amount(amounts.known_cost),
+        "margin": amount(amounts.margin),
+        "margin_percent": None if percent is None else str(percent),
+    }
 
 
 def _cells(row: Row, report: Report) -> list[Any]:
@@ -188,7 +221,7 @@ def _cells(row: Row, report: Report) -> list[Any]:
         amounts.input_tokens,
         amounts.output_tokens,
     ]
-    return [*cells, amounts.visitors] if report.query.with_visitors else cells
+    return [*cells, *(fill(amounts) for _, fill in _more(report))]
 
 
 def _line_data(line: UsageLine) -> dict[str, Any]:

@@ -57,6 +57,23 @@ class UsageEvent(Base):
     """``{warning code: how often}``; empty when all was understood."""
     arithmetic: Mapped[dict[str, Any]] = mapped_column(Json)
     """How the charge came about, step by step; see pricing/rating.py."""
+    segment_id: Mapped[int | None] = mapped_column(RowId)
+    """What the user was when the answer was billed: a ``UsageSegment``; None where nobody looked.
+
+    No foreign key: a finish must not fail over what a process remembers.
+    """
+
+
+class UsageSegment(Base):
+    """Attributes that users had together, such as a department; few, and never changed."""
+
+    __tablename__ = "usage_segments"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    """SHA-256 of the attributes in the form of ``segments.canonical``."""
+    attributes: Mapped[dict[str, str]] = mapped_column(Json)
+    """Only those that reports follow and the user had; values are texts."""
 
 
 class UsageLine(Base):

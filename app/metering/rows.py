@@ -41,6 +41,7 @@ class EventRow:
     body_bytes: int
     warnings: Mapping[str, int]
     arithmetic: Mapping[str, Any]
+    segment_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,12 +87,14 @@ class PriceBook(BaseModel):
     and no points were used, such as one that failed at once."""
     monthly_allowance: Price = Decimal(0)
     """What each user may use for free in a calendar month of the operator's time zone."""
+    cost_per_point: Price | None = None
+    """What a point costs the operator; charges nobody, and is for reports of the margin alone."""
     models: tuple[ModelPrice, ...] = Field(default=(), max_length=MODELS_MAX)
     """The first that matches the model, and whose ``applies`` holds, prices a line."""
 
     def document(self) -> dict[str, object]:
-        """The book as stored: JSON-safe, amounts as text."""
-        return self.model_dump(mode="json")
+        """The book as stored: JSON-safe, amounts as text. What is not said is not there."""
+        return self.model_dump(mode="json", exclude_none=True)
 
     def digest(self) -> str:
         """SHA-256 in hex; equal books have equal digests however their amounts were written."""

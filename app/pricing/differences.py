@@ -15,6 +15,7 @@ _BOOK_FIELDS = (
     "minimum",
     "zero_usage",
     "monthly_allowance",
+    "cost_per_point",
 )
 
 Kind = Literal["changed", "added", "removed", "order"]
@@ -40,9 +41,9 @@ def compare(before: PriceBook, after: PriceBook) -> list[Difference]:
     """Everything that differs: the book's own prices first, then rules in the new order."""
     old, new = before.document(), after.document()
     found = [
-        Difference("changed", name=name, before=str(old[name]), after=str(new[name]))
+        Difference("changed", name=name, before=_said(old, name), after=_said(new, name))
         for name in _BOOK_FIELDS
-        if old[name] != new[name]
+        if old.get(name) != new.get(name)
     ]
     old_rules, new_rules = _by_name(before), _by_name(after)
     for key, rule in new_rules.items():
@@ -54,6 +55,11 @@ def compare(before: PriceBook, after: PriceBook) -> list[Difference]:
     if kept != [key for key in new_rules if key in old_rules]:
         found.append(Difference("order"))
     return found
+
+
+def _said(document: Mapping[str, object], name: str) -> str | None:
+    """None: nothing is said of it."""
+    return str(document[name]) if name in document else None
 
 
 _Key = tuple[str, str, int]

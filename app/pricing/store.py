@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -11,6 +12,7 @@ from app.db import upsert_adding
 from app.errors import NotFound
 from app.ledger import reratings
 from app.ledger.models import Transaction
+from app.money import to_nano
 from app.pricing.book import PriceBook
 from app.pricing.models import AllowanceUse, PriceVersion
 from app.pricing.standing import Rerated
@@ -69,6 +71,13 @@ def get(session: Session, version_id: int) -> PriceVersion:
 def book_of(version: PriceVersion) -> PriceBook:
     """The version's book, amounts as ``Decimal``."""
     return PriceBook.model_validate(version.document)
+
+
+def costs_per_point(session: Session) -> dict[int, int]:
+    """What a point costs the operator by each version that says it, in nano-units."""
+    rows = session.execute(sa.select(PriceVersion.id, PriceVersion.document))
+    said = {row[0]: row[1].get("cost_per_point") for row in rows}
+    return {version: to_nano(Decimal(cost)) for version, cost in said.items() if cost is not None}
 
 
 def list_all(session: Session) -> Sequence[PriceVersion]:

@@ -1,8 +1,9 @@
 """A report: sums of a period, cut by the clock and by whom and what they are of."""
 
 import itertools
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,9 @@ from app.errors import Conflict
 from app.metering.months import month_text
 from app.reports import store
 from app.reports.query import (
-    MEASURES,
+    SUMS,
     Amounts,
+    Counted,
     Filters,
     Group,
     Query,
@@ -21,12 +23,16 @@ from app.reports.query import (
     Row,
     without,
 )
+from app.reports.seen import store as seen_store
+from app.reports.seen.store import Among
+from app.reports.sources import store as sources
+from app.reports.sources.store import LINE_GROUPS, Wanted
 from app.reports.spans import QUARTER, Span, begin_of, cover, cut, quarter_from, quarter_of
-from app.reports.store import Found, Position, Sums, Wanted
+from app.reports.store import Found, Position, Sums
+from app.reports.times import quantile
 
-_WITH_CORRECTIONS = {"user", "link"}
-_ONCE_EACH = {"user", "link", "app"}
-"""Groups of which an answer has one; it may have several models and node kinds."""
+_WITH_CORRECTIONS = {"user", "link", "issuer"}
+_WITH_SEEN = {"link"}
 
 Place = tuple[int, tuple[Any, ...]]
 """A bucket's number and a group's keys."""
@@ -60,7 +66,7 @@ def explore(session: Session, query: Query, *, position: Position | None = None)
         starts=tuple(begin_of(start).astimezone(query.zone) for start in starts),
         rows=tuple(rows),
         total=total.amounts(),
-        counted=position.counted,
+        counted=study.counted,
     )
 
 
@@ -70,15 +76,29 @@ class _Cell:
     has_questions: bool
     visitors: int | None = None
     corrections: int | None = None
+    times: Counter[int] | None = None
+    refusals: int | None = None
+    unfinished: int | None = None
 
     def amounts(self) -> Amounts:
         known: dict[str, Any] = dict(self.sums)
         if not self.has_questions:
             known["questions"] = None
-        return Amounts(**known, visitors=self.visitors, corrections=self.corrections)
+        if self.times is not None:
+            known |= {"median_ms": quantile(self.times, 50), "p95_ms": quantile(self.times, 95)}
+            known["untimed"] = self.sums["questions"] - sum(self.times.values())
+        return Amounts(
+            **known,
+            visitors=self.visitors,
+            corrections=self.corrections,
+            refusals=self.refusals,
+            unfinished=self.unfinished,
+        )
 
 
-_EMPTY: Sums = dict.fromkeys(MEASURES, 0)
+_EMPTY: Sums = dict.fromkeys(SUMS, 0)
+_MORE = ("corrections", "refusals", "unfinished")
+"""What may be where nothing was used."""
 
 
 class _Study:
@@ -89,22 +109,32 @@ class _Study:
     ) -> None:
         self._session = session
         self._query = query
-        self._counted = position.counted
         self._edges = edges
         self._clock = query.zone if position.zone is None else ZoneInfo(position.zone)
-        self._has_corrections = _dimensions(query.by, query.filters) <= _WITH_CORRECTIONS
+        dimensions = query.dimensions()
+        self._has_corrections = dimensions <= _WITH_CORRECTIONS
+        self._has_seen = query.seen_since is not None and dimensions <= _WITH_SEEN
+        self._has_times = query.with_times and not dimensions & LINE_GROUPS
+        self._is_wide = any(map(sources.is_wide, dimensions))
+        self._is_filling = (self._is_wide or query.with_times) and position.is_filling
+        self.counted = position.counted
+        """How far it counts: while older events are filled in, those that are."""
+        if self._is_filling:
+            self.counted = Counted(
+                position.filled_to, position.counted.transaction_id, is_behind=True
+            )
 
     def refuse_lines_gone(self) -> None:
         wanted = self._wanted(self._query.by, is_whole=True)
-        if not store.reads_lines(wanted):
+        if not sources.reads_books(wanted):
             return
-        touched = store.months_in(Span(QUARTER, self._edges[0], self._edges[-1]))
+        touched = sources.months_in(Span(QUARTER, self._edges[0], self._edges[-1]))
         gone = sorted(store.removed_months(self._session) & set(touched))
         if gone:
             months = ", ".join(month_text(month) for month in gone)
             raise LinesGone(
-                f"users and models together are read from usage lines, and those of {months} lie "
-                "in archives: `shareauth archives restore` puts them back"
+                "users together with models, plans or attributes are read from usage lines, and "
+                f"those of {months} lie in archives: `shareauth archives restore` puts them back"
             )
 
     def total(self) -> _Cell:
@@ -132,21 +162,29 @@ class _Study:
         for bucket in sorted(buckets):
             inside = [cells[place] for place in buckets[bucket]]
             rows += [self._row(place, cells[place], named) for place in buckets[bucket]]
-            rows += self._others(bucket, inside, totals.get((bucket, ()), self._empty_cell(())))
+            rows += self._others(
+                bucket, inside, totals.get((bucket, ()), self._empty_cell((), bucket))
+            )
         return rows
 
     def _others(self, bucket: int, inside: Sequence[_Cell], total: _Cell) -> list[Row]:
         """What the rows leave of the total, if anything."""
         left = without(total.sums, [cell.sums for cell in inside])
-        corrections = None
-        if total.corrections is not None:
-            corrections = total.corrections - sum(cell.corrections or 0 for cell in inside)
-        has_questions = set(self._query.by) <= _ONCE_EACH
+        has_questions = not set(self._query.by) & LINE_GROUPS
         if not has_questions:
             left["questions"] = 0
-        if not any(left.values()) and not corrections:
+        more: dict[str, int | None] = {}
+        for name in _MORE:
+            whole = getattr(total, name)
+            parts = sum(getattr(cell, name) or 0 for cell in inside)
+            more[name] = None if whole is None else whole - parts
+        if not any(left.values()) and not any(more.values()):
             return []
-        cell = _Cell(left, has_questions, corrections=corrections)
+        times = None
+        if total.times is not None:
+            times = Counter(total.times)
+            times.subtract(sum((cell.times or Counter() for cell in inside), Counter[int]()))
+        cell = _Cell(left, has_questions, times=times, **more)
         return [Row(self._at(bucket), None, ("",) * len(self._query.by), cell.amounts())]
 
     def _cells(
@@ -158,36 +196,74 @@ class _Study:
         only: Sequence[tuple[Any, ...]] | None = None,
     ) -> dict[Place, _Cell]:
         wanted = replace(self._wanted(by, is_whole=is_whole), only=only)
-        sort = self._query.sort
-        found = store.sums(self._session, wanted, sort=sort, limit=limit)
+        found = store.sums(self._session, wanted, sort=self._query.sort, limit=limit)
         places = {(one.bucket, one.keys): one for one in found}
-        visitors = self._visitors(wanted, list(places), is_limited=limit is not None)
-        corrections = self._corrections(by, is_whole=is_whole)
+        if limit is not None:
+            wanted = replace(wanted, only=[keys for _, keys in places])
+        beside = _Beside(
+            visitors=self._visitors(wanted, is_whole=is_whole) if places else {},
+            times=self._times(wanted, is_whole=is_whole) if places else {},
+            corrections=self._corrections(by, is_whole=is_whole),
+            seen=self._seen(by, is_whole=is_whole),
+        )
         if limit is None and only is None:  # there may be corrections where nobody asked
-            places |= {
-                place: Found(*place, dict(_EMPTY)) for place in corrections if place not in places
-            }
+            missing = beside.places() - set(places)
+            places |= {place: Found(*place, dict(_EMPTY)) for place in missing}
         if not by and only is None and limit is None:
             places = dict(sorted(places.items()))
         has_questions = wanted.questions is not None
         return {
-            place: _Cell(
-                one.sums,
-                has_questions,
-                visitors.get(place, 0) if self._query.with_visitors else None,
-                corrections.get(place, 0) if self._has_corrections else None,
-            )
+            place: self._cell(place, one.sums, beside, has_questions=has_questions)
             for place, one in places.items()
         }
 
-    def _visitors(
-        self, wanted: Wanted, places: Sequence[Place], *, is_limited: bool
-    ) -> dict[Place, int]:
-        if not self._query.with_visitors or not places:
+    def _cell(self, place: Place, sums: Sums, beside: "_Beside", *, has_questions: bool) -> _Cell:
+        refusals, unfinished = beside.seen.get(place, (0, 0))
+        is_kept = self._has_seen and self._is_kept(place[0])
+        return _Cell(
+            sums,
+            has_questions,
+            beside.visitors.get(place, 0) if self._query.with_visitors else None,
+            beside.corrections.get(place, 0) if self._has_corrections else None,
+            beside.times.get(place, Counter()) if self._has_times else None,
+            refusals if is_kept else None,
+            unfinished if is_kept else None,
+        )
+
+    def _is_kept(self, bucket: int) -> bool:
+        """Whether refusals are, from the bucket's beginning on."""
+        since = self._query.seen_since
+        return since is not None and begin_of(self._edges[bucket]) >= since
+
+    def _visitors(self, wanted: Wanted, *, is_whole: bool) -> dict[Place, int]:
+        if not self._query.with_visitors:
             return {}
-        if is_limited:
-            wanted = replace(wanted, only=[keys for _, keys in places])
+        if sources.users_read_books(wanted):
+            wanted = replace(wanted, buckets=self._buckets_of_quarters(is_whole))
         return store.visitors(self._session, wanted)
+
+    def _times(self, wanted: Wanted, *, is_whole: bool) -> dict[Place, Counter[int]]:
+        if not self._has_times:
+            return {}
+        wanted = replace(wanted, buckets=self._covers(is_whole))
+        if sources.kept_times(self._session, wanted) is None:
+            wanted = replace(wanted, buckets=self._buckets_of_quarters(is_whole))
+        return store.times(self._session, wanted)
+
+    def _seen(self, by: tuple[Group, ...], *, is_whole: bool) -> dict[Place, tuple[int, int]]:
+        if not self._has_seen:
+            return {}
+        buckets = self._buckets_of_quarters(is_whole)
+        among = Among(self._query.filters.links, self._query.link_ids)
+        refused = seen_store.refusals(self._session, buckets, by, among)
+        unfinished = seen_store.unfinished(self._session, buckets, by, among)
+        return {
+            place: (
+                refused.get(place, 0),
+                unfinished[place].open_turns if place in unfinished else 0,
+            )
+            for place in {*refused, *unfinished}
+        }
 
     def _corrections(self, by: tuple[Group, ...], *, is_whole: bool) -> dict[Place, int]:
         if not self._has_corrections:
@@ -204,16 +280,19 @@ class _Study:
             by=by,
             filters=query.filters,
             link_ids=query.link_ids,
-            counted=self._counted.event_id,
+            counted=self.counted.event_id,
             questions=_questions(by, query.filters),
             with_visitors=query.with_visitors,
+            is_wide=self._is_wide,
+            is_filling=self._is_filling,
         )
-        if store.reads_lines(wanted):
+        if sources.reads_books(wanted):
             plain = self._buckets_of_quarters(is_whole)
             return replace(wanted, buckets=plain, questions="questions")
-        return replace(
-            wanted, buckets=[list(cover(*pair, self._clock)) for pair in self._pairs(is_whole)]
-        )
+        return replace(wanted, buckets=self._covers(is_whole))
+
+    def _covers(self, is_whole: bool) -> list[list[Span]]:  # noqa: FBT001 - of two kinds
+        return [list(cover(*pair, self._clock)) for pair in self._pairs(is_whole)]
 
     def _buckets_of_quarters(self, is_whole: bool) -> list[list[Span]]:  # noqa: FBT001 - of two kinds
         return [[Span(QUARTER, *pair)] for pair in self._pairs(is_whole)]
@@ -245,24 +324,22 @@ class _Study:
             return None
         return begin_of(self._edges[bucket]).astimezone(self._query.zone)
 
-    def _empty_cell(self, by: tuple[Group, ...]) -> _Cell:
-        return _Cell(
-            dict(_EMPTY),
-            _questions(by, self._query.filters) is not None,
-            0 if self._query.with_visitors else None,
-            0 if self._has_corrections else None,
-        )
+    def _empty_cell(self, by: tuple[Group, ...], bucket: int = 0) -> _Cell:
+        has_questions = _questions(by, self._query.filters) is not None
+        return self._cell((bucket, ()), dict(_EMPTY), _Beside(), has_questions=has_questions)
 
 
-def _dimensions(by: tuple[Group, ...], filters: Filters) -> set[str]:
-    chosen = {
-        "user": filters.users,
-        "link": filters.links,
-        "app": filters.apps,
-        "model": filters.models,
-        "node_kind": filters.node_kinds,
-    }
-    return {*by, *(name for name, values in chosen.items() if values is not None)}
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is counted beside the sums, by place."""
+
+    visitors: dict[Place, int] = field(default_factory=dict)
+    times: dict[Place, Counter[int]] = field(default_factory=dict)
+    corrections: dict[Place, int] = field(default_factory=dict)
+    seen: dict[Place, tuple[int, int]] = field(default_factory=dict)
+
+    def places(self) -> set[Place]:
+        return {*self.corrections, *self.seen}
 
 
 def _questions(by: tuple[Group, ...], filters: Filters) -> str | None:

@@ -27,6 +27,11 @@ class _Sums:
     output_tokens: Mapped[int] = mapped_column(sa.BigInteger)
     embedding_tokens: Mapped[int] = mapped_column(sa.BigInteger)
     rerank_tokens: Mapped[int] = mapped_column(sa.BigInteger)
+    cost: Mapped[int] = mapped_column(Nano, server_default="0")
+    """What the points cost the operator, of those whose cost is known."""
+    costed_points: Mapped[int] = mapped_column(Nano, server_default="0")
+    """The points whose cost is known. Zero, not the rest, is the default: what was counted before
+    costs were is of unknown cost."""
 
 
 class UsageName(Base):
@@ -103,6 +108,65 @@ class UsageByModel(_Sums, Base):
     kind_questions: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class UsageBySegment(_Sums, Base):
+    """Answers of a span, by the attributes and the plan the user had, their issuer, link and app.
+
+    Zero stands for a segment or plan that is not known.
+    """
+
+    __tablename__ = "usage_by_segment"
+    __table_args__ = (
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    segment_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    plan_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    issuer_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    link_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    app_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+
+
+class UsageTimesByLink(Base):
+    """How many answers took about how long, by link and app: days and months alone.
+
+    ``bucket`` is that of ``times.bucket_of``; answers without a time are in none.
+    """
+
+    __tablename__ = "usage_times_by_link"
+    __table_args__ = (
+        sa.CheckConstraint("answers > 0", name="answers"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    link_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    app_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    bucket: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    answers: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class UsageTimesBySegment(Base):
+    """The same by segment, plan and issuer."""
+
+    __tablename__ = "usage_times_by_segment"
+    __table_args__ = (
+        sa.CheckConstraint("answers > 0", name="answers"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    segment_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    plan_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    issuer_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    bucket: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    answers: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class UsageCorrection(Base):
     """What moved wallets beside charges: re-ratings, reversals, refunds, top-ups, grants."""
 
@@ -142,6 +206,8 @@ class ReportPosition(Base):
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     event_id: Mapped[int] = mapped_column(sa.BigInteger)
     """All usage events up to this id are in the sums, and none above."""
+    wide_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    """The same of costs, segments and times: behind while those of older events are filled in."""
     transaction_id: Mapped[int] = mapped_column(sa.BigInteger)
     """Likewise of the ledger's transactions."""
     zone: Mapped[str] = mapped_column(sa.String(80))

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from app.errors import Invalid
 from app.reports.spans import Unit
 
-Group = Literal["user", "link", "app", "model", "node_kind"]
-GROUPS: tuple[Group, ...] = ("user", "link", "app", "model", "node_kind")
+Group = str
+"""One of ``GROUPS``, or ``attribute:`` with the name of a user's attribute that is followed."""
+GROUPS: tuple[Group, ...] = ("user", "link", "app", "model", "node_kind", "issuer", "plan")
+ATTRIBUTE = "attribute:"
 Measure = Literal[
     "questions",
     "points",
@@ -19,6 +22,7 @@ Measure = Literal[
     "output_tokens",
     "embedding_tokens",
     "rerank_tokens",
+    "cost",
 ]
 MEASURES: tuple[Measure, ...] = (
     "questions",
@@ -28,9 +32,14 @@ MEASURES: tuple[Measure, ...] = (
     "output_tokens",
     "embedding_tokens",
     "rerank_tokens",
+    "cost",
 )
+SUMS = (*MEASURES, "costed_points")
+"""What is added up; ``costed_points`` are those whose cost is known."""
 Basis = Literal["posted", "used"]
 LIMIT_MAX = 10_000
+NAME_CHARS_MAX = 120
+"""What is longer of the name of an app, model or node kind is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,23 @@ class Filters:
     apps: frozenset[str] | None = None
     models: frozenset[str] | None = None
     node_kinds: frozenset[str] | None = None
+    issuers: frozenset[int] | None = None
+    plans: frozenset[int] | None = None
+    attributes: tuple[tuple[str, frozenset[str]], ...] = ()
+    """Names of attributes with the values that are taken; the empty value is none, or unknown."""
+
+    def named(self) -> dict[Group, frozenset[Any] | None]:
+        """What is chosen of each group."""
+        chosen: dict[Group, frozenset[Any] | None] = {
+            "user": self.users,
+            "link": self.links,
+            "app": self.apps,
+            "model": self.models,
+            "node_kind": self.node_kinds,
+            "issuer": self.issuers,
+            "plan": self.plans,
+        }
+        return chosen | {f"{ATTRIBUTE}{name}": values for name, values in self.attributes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +89,11 @@ class Query:
     limit: int = 100
     with_visitors: bool = False
     """Count who asked, too: the costliest of all."""
+    with_times: bool = False
+    """How long answers took."""
+    seen_since: datetime | None = None
+    """Count refusals and questions whose answer was never reported, too; neither is kept from
+    before this time."""
     basis: Basis = "posted"
     """Corrections by the time they were posted, or by that of the answer they correct."""
     link_ids: frozenset[int] | None = None
@@ -77,12 +108,25 @@ class Query:
             raise Invalid(
                 "a period has a beginning and a later end, with offsets", code="query_invalid"
             )
-        if len(set(self.by)) != len(self.by) or not set(self.by) <= set(GROUPS):
-            raise Invalid(f"groups are any of {', '.join(GROUPS)}, once", code="query_invalid")
+        known = all(group in GROUPS or group.startswith(ATTRIBUTE) for group in self.by)
+        if len(set(self.by)) != len(self.by) or not known:
+            raise Invalid(
+                f"groups are any of {', '.join(GROUPS)} and {ATTRIBUTE}<name>, once",
+                code="query_invalid",
+            )
         if self.sort not in MEASURES:
             raise Invalid(f"sorted is by one of {', '.join(MEASURES)}", code="query_invalid")
         if not 1 <= self.limit <= LIMIT_MAX:
             raise Invalid(f"a limit is from 1 to {LIMIT_MAX}", code="query_invalid")
+
+    def dimensions(self) -> set[Group]:
+        """The groups that its rows and its filters are of."""
+        return dimensions(self.by, self.filters)
+
+
+def dimensions(by: Sequence[Group], filters: Filters) -> set[Group]:
+    """The groups that rows by these and filters are of."""
+    return {*by, *(name for name, values in filters.named().items() if values is not None)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +136,9 @@ class Amounts:
     ``questions`` is None where an answer may stand in several of the rows it would be added from,
     ``visitors`` where nobody asked for them or they cannot be told. ``corrections`` is what
     re-ratings, reversals and refunds added to the charges: mostly below zero; None where they
-    have no such group.
+    have no such group. ``cost`` is that of the ``costed_points``; of the others it is not known.
+    Times are in milliseconds, at most five per cent off; ``untimed`` answers have none.
+    ``refusals`` and ``unfinished`` questions are None where not asked for, or not kept any more.
     """
 
     questions: int | None = 0
@@ -103,20 +149,44 @@ class Amounts:
     output_tokens: int = 0
     embedding_tokens: int = 0
     rerank_tokens: int = 0
+    cost: int = 0
+    costed_points: int = 0
     corrections: int | None = None
+    median_ms: int | None = None
+    p95_ms: int | None = None
+    untimed: int | None = None
+    refusals: int | None = None
+    unfinished: int | None = None
 
     @property
     def net(self) -> int:
         """What was charged in the end."""
         return self.charge + (self.corrections or 0)
 
+    @property
+    def known_cost(self) -> int | None:
+        """The cost; None where nothing is known of it."""
+        return self.cost if self.costed_points or not self.points else None
+
+    @property
+    def margin(self) -> int | None:
+        """What is left of the net charge; None where the cost of any point is not known."""
+        return self.net - self.cost if self.costed_points == self.points else None
+
+    @property
+    def margin_percent(self) -> Decimal | None:
+        """Of the net charge, to a hundredth; None where that is nothing."""
+        if self.margin is None or self.net <= 0:
+            return None
+        return (Decimal(100 * self.margin) / Decimal(self.net)).quantize(Decimal("0.01"))
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """``at`` is when its bucket begins, by the clock asked for; None without ``per``.
 
-    ``keys`` are ids of users and links, and names of the rest, as in ``Query.by``; None is the row
-    of the others. ``labels`` are for people.
+    ``keys`` are ids of users, links, issuers and plans, and names of the rest, as in ``Query.by``;
+    None is the row of the others. ``labels`` are for people.
     """
 
     at: datetime | None

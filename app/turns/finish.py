@@ -30,6 +30,7 @@ from app.turns.identify import Directory
 from app.turns.link_context import LinkContext, Visitor
 from app.turns.price_shelf import PriceShelf
 from app.turns.safekeeping import Safekeeping, record_of
+from app.turns.segment_shelf import SegmentShelf
 from app.turns.settle import FinishRules, Recorded, Turn
 
 log = structlog.get_logger(__name__)
@@ -83,6 +84,7 @@ class Finishes:
         directory: Directory,
         freshness: Freshness,
         shelf: PriceShelf,
+        segments: SegmentShelf,
         keys: Keys,
         rules: FinishRules,
         safekeeping: Safekeeping,
@@ -94,6 +96,7 @@ class Finishes:
         self._directory = directory
         self._freshness = freshness
         self._shelf = shelf
+        self._segments = segments
         self._keys = keys
         self._rules = rules
         self._committer = Committer(db=db, rules=rules)
@@ -224,6 +227,7 @@ class Finishes:
             priced_by=self._shelf.in_force(arrival.now),
             reference=arrival.reference,
             received_at=arrival.now,
+            segment_id=self._segments.segment_of(visitor.user.attributes),
         )
 
     def _quarantine(self, link: LinkContext, arrival: Arrival, reason: str) -> None:

@@ -142,6 +142,7 @@ def known_user(
         plan=plan,
         limits=VisitorLimits.model_validate(row.limits),
         tokens_valid_after=row.tokens_valid_after,
+        attributes=row.attributes,
         is_channel=issuer.kind == "channel",
     )
     return KnownUser(context, has_own_plan=row.plan_id is not None)

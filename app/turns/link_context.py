@@ -1,7 +1,7 @@
 """What the hooks know of a link, a visitor and their plan while they answer one call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -71,6 +71,8 @@ class UserContext:
     plan: PlanContext
     limits: VisitorLimits
     tokens_valid_after: datetime | None
+    attributes: Mapping[str, object] = field(default_factory=dict, compare=False)
+    """As the issuer says them; see ``users.profile``."""
     is_channel: bool = False
     """Whether they come through a chat platform, for whose questions FastGPT sends no finish."""
 

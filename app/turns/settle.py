@@ -58,6 +58,7 @@ class Turn:
     priced_by: PricedBy
     reference: str
     received_at: datetime
+    segment_id: int | None = None
 
     @property
     def warnings(self) -> Mapping[str, int]:
@@ -262,6 +263,7 @@ def _event(turn: Turn, charge: Charge, key: str, rules: FinishRules) -> NewEvent
         body_bytes=turn.body_bytes,
         warnings=turn.warnings,
         arithmetic=charge.arithmetic,
+        segment_id=turn.segment_id,
     )
     lines = rows.line_rows(
         in_points.lines, points=points, charge=charge.total, line_charges=charge.line_charges

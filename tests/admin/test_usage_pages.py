@@ -14,6 +14,9 @@ from app.funding.changes import Change
 from app.metering.models import UsageEvent
 from app.money import NANO
 from app.pagekit.tables import cell
+from app.reports.query import GROUPS
+from app.sightings.models import RefusalCount
+from app.unfinished.models import UnfinishedTurn
 
 from admin_builders import ACTOR
 from books import make_link, make_users
@@ -52,7 +55,7 @@ def table(browser, path):
 
 def test_the_report_equals_the_answers(house, used):
     program = house.program("usage:read")
-    for by in ("user", "link", "app", "model", "node_kind"):
+    for by in (*GROUPS, "attribute:department"):
         report = program.get(f"/usage/report?period=7d&per=day&by={by}")
         assert charge(report["rows"]) == Decimal("8.5"), by
         assert Decimal(report["total"]["charge"]) == Decimal("8.5")
@@ -83,6 +86,56 @@ def test_the_page_shows_what_the_files_have(house, used):
     assert [row["reference"] for row in events] == ["r4", "r3"]
     assert events[1]["app"] == "'=HYPERLINK(1)"
     assert browser.get("/admin/usage/events.csv?bom=1").startswith("\ufeff")
+
+
+def test_chosen_columns_are_on_the_page_and_in_the_files(house, used):
+    browser = house.browser("viewer")
+    chosen = "period=7d&by=attribute:department&by=plan&column=cost&column=margin&column=p95_ms"
+    browser.get(f"/admin/usage/?{chosen}&column=nonsense&attribute=department=Sales")
+    assert "Nothing was used" in browser.text()
+    browser.get(f"/admin/usage/?{chosen}")
+    assert "department Plan Cost Margin 95 % within, ms" in browser.text()
+    assert "(no name)" in browser.text()
+    (row,) = table(browser, f"/admin/usage/report.csv?{chosen}")
+    assert list(row) == ["attribute:department", "plan", "is_others", "cost", "margin", "p95_ms"]
+    program = house.program("usage:read")
+    total = program.get("/usage/report?period=7d&by=issuer&times=true")["total"]
+    assert (total["untimed"], total["cost"], total["refusals"]) == (4, None, None)
+    program.get("/usage/report?by=attribute:", status=422)
+    program.get("/usage/report?attribute=department", status=422)
+    program.get("/usage/report?plan=nothing", status=404)
+
+
+def test_refusals_and_unfinished_questions_are_reported(house, used):
+    now = house.now
+    quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
+    refused = [(used.first, "no_money", 3), (used.second, "too_fast", 4), (0, "link_unknown", 5)]
+    with house.db.begin() as session:
+        session.add_all(
+            RefusalCount(quarter=quarter, link_id=link, hook="start", code=code, count=count)
+            for link, code, count in refused
+        )
+        turn = UnfinishedTurn(ticket="t", user_id=used.users[0], link_id=used.second)
+        turn.is_guest, turn.hold, turn.points_hold = False, NANO, 2 * NANO
+        turn.asked_at = turn.expired_at = turn.recorded_at = now
+        session.add(turn)
+    program = house.program("usage:read", "refusals:read")
+    found = program.get("/usage/refusals?per=week&by=rule&by=link&limit=2&zone=Asia/Kathmandu")
+    rows = [(row["rule"], row["link"], row["refusals"]) for row in found["rows"]]
+    assert rows == [("link_unknown", "", 5), ("too_fast", "omega", 4), (None, None, 3)]
+    assert found["total"] == 12
+    (row,) = program.get("/usage/unfinished?by=link&per=month")["rows"]
+    assert (row["link"], row["unfinished"], row["expected_charge"]) == ("omega", 1, "1")
+    total = program.get("/usage/report?period=7d&by=link&seen=true")["total"]
+    assert (total["refusals"], total["unfinished"]) == (12, 1)
+    browser = house.browser("support", link_ids=[used.first])
+    browser.get("/admin/usage/refused?period=7d&per=day&by=rule&by=link")
+    assert "no_money first 3 Total 3" in browser.text()
+    assert "omega" not in browser.text()
+    (row,) = table(browser, "/admin/usage/refused.csv?period=7d&by=hook")
+    assert (row["hook"], row["refusals"]) == ("start", "3")
+    assert browser.get("/admin/usage/unfinished.jsonl?by=link") == ""
+    browser.get("/admin/usage/refused?rule=ROBERT'", status=422)
 
 
 def test_a_row_leads_to_its_answers(house, used):

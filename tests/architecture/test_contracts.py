@@ -47,6 +47,8 @@ PURE_MODULES = [
     "app/reports/spans.py",
     "app/reports/rollup/fold.py",
     "app/schedules/calendar.py",
+    "app/reports/times.py",
+    "app/metering/segments/document.py",
     "app/spool/frames.py",
 ]
 

@@ -29,7 +29,7 @@ def stage(db):
 def test_reports_say_what_was_used_and_how_far_they_count(shell, stage):
     empty = shell.json("usage", "explore")
     assert (empty["total"]["questions"], empty["is_behind"]) == (0, True)
-    assert "Newer answers are not counted yet." in shell.text("usage", "explore")
+    assert "There are newer ones, which are not counted yet." in shell.text("usage", "explore")
 
     assert shell.json("usage", "rebuild")["events"] == 3
     found = shell.json("usage", "explore", "--by", "user", "--limit", "1", "--visitors")

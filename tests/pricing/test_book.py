@@ -80,3 +80,14 @@ def test_a_book_is_free_when_no_price_in_it_is_above_zero():
 )
 def test_plain_text_of_an_amount(value, text):
     assert plain(Decimal(value)) == text
+
+
+def test_what_a_point_costs_is_told_only_where_it_is_known():
+    assert "cost_per_point" not in PriceBook().document()
+    known = PriceBook(cost_per_point=Decimal("0.0150"))
+    assert known.document()["cost_per_point"] == "0.015"
+    assert known.digest() != PriceBook().digest()
+    assert PriceBook.model_validate(known.document()) == known
+    assert PriceBook(per_point=Decimal(0), cost_per_point=Decimal(1)).is_free
+    with pytest.raises(ValidationError):
+        PriceBook(cost_per_point=Decimal(-1))

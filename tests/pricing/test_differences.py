@@ -37,3 +37,8 @@ def test_same_pattern_twice_is_told_apart():
     assert compare(before, after) == [
         Difference("changed", "a", "zero_points", "input_per_1k", "2", "5")
     ]
+
+
+def test_a_cost_that_is_new_differs_from_none():
+    (found,) = compare(PriceBook(), PriceBook(cost_per_point=Decimal("0.5")))
+    assert (found.name, found.before, found.after) == ("cost_per_point", None, "0.5")

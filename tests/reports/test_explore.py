@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,12 +12,25 @@ from app.audit.journal import Actor
 from app.funding import changes
 from app.funding.changes import Change
 from app.reports.explore import explore
-from app.reports.query import Filters, Query
+from app.reports.query import GROUPS, Filters, Query
+from app.reports.times import LONGEST_MS
+from app.sightings.models import RefusalCount
+from app.unfinished.models import UnfinishedTurn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from books import make_link, make_users
-from reports_builders import SHANGHAI, TOKENS, count, make_answers, spread, write
+from reports_builders import (
+    COSTS,
+    SEGMENTS,
+    SHANGHAI,
+    TOKENS,
+    count,
+    make_answers,
+    make_around,
+    spread,
+    write,
+)
 
 NEW_YORK, BERLIN = ZoneInfo("America/New_York"), ZoneInfo("Europe/Berlin")
 ZONES = [
@@ -27,6 +41,7 @@ ZONES = [
     ZoneInfo("Australia/Lord_Howe"),  # half an hour of daylight saving
     ZoneInfo("America/St_Johns"),  # 3:30 behind
     ZoneInfo("Asia/Beirut"),  # the clock is moved at midnight
+    ZoneInfo("Africa/Casablanca"),  # an hour back for Ramadan
 ]
 SWITCHES = [
     datetime(2026, 3, 8, 7, tzinfo=UTC),  # New York
@@ -40,7 +55,15 @@ LINE_GROUPS = {"model", "node_kind"}
 
 
 _RNG = random.Random(7)
-ANSWERS = make_answers(_RNG, spread(_RNG, SWITCHES, 8, 400), [1, 2, 3, 4, 5], [1, 2])
+ANSWERS = make_answers(_RNG, spread(_RNG, SWITCHES, 8, 400), [1, 2, 3, 4, 5], [1, 2], has_more=True)
+REFUSED = [
+    (at.replace(minute=0, second=0) - n * timedelta(hours=7), n % 3, n + 1)
+    for at in SWITCHES
+    for n in range(9)
+]
+"""Quarter, link (0: none), how many."""
+ASKED = [(at + n * timedelta(hours=5), 1 + n % 2, n % 3 == 0) for at in SWITCHES for n in range(9)]
+"""When, link, whether the finish came late."""
 
 
 @pytest.fixture
@@ -50,6 +73,26 @@ def counted(db, now):
         make_users(session, now, 5)
         make_link(session, now, "one")
         make_link(session, now, "two")
+        make_around(session, now)
+        session.add_all(
+            RefusalCount(quarter=at, link_id=link_id, hook="start", code="x", count=count)
+            for at, link_id, count in REFUSED
+        )
+        session.add_all(
+            UnfinishedTurn(
+                ticket=str(number),
+                user_id=1,
+                link_id=link_id,
+                is_guest=False,
+                asked_at=at,
+                expired_at=at,
+                hold=1,
+                points_hold=1,
+                recorded_at=at,
+                finished_late_at=at if is_late else None,
+            )
+            for number, (at, link_id, is_late) in enumerate(ASKED)
+        )
     write(db, ANSWERS)
     for number, at in enumerate(SWITCHES):
         refund = Change(1 + number % 2, 10 + number, "CNY", "sorry", f"refund {number}")
@@ -64,6 +107,10 @@ def names(values, chosen):
     return st.none() | st.frozensets(st.sampled_from(values), max_size=chosen)
 
 
+def rarely(strategy, otherwise=None):
+    return st.integers(0, 3).flatmap(lambda n: strategy if n == 0 else st.just(otherwise))
+
+
 filters = st.builds(
     Filters,
     users=names([1, 2, 3], 2),
@@ -71,6 +118,14 @@ filters = st.builds(
     apps=names(["", "bot", "x" * 130], 2),
     models=names(["GPT-5", "Qwen", "", "unknown"], 2),
     node_kinds=names(["chatNode", "tools"], 1),
+    issuers=rarely(names([1, 2], 1)),
+    plans=rarely(names([0, 1, 2], 2)),
+    attributes=rarely(
+        st.frozensets(st.sampled_from(["", "Sales", "R&D 研发"]), max_size=2).map(
+            lambda values: (("department", values),)
+        ),
+        (),
+    ),
 )
 
 
@@ -88,21 +143,25 @@ def queries(draw):
         by=tuple(
             draw(
                 st.lists(
-                    st.sampled_from(["user", "link", "app", "model", "node_kind"]),
+                    st.sampled_from(
+                        [*GROUPS, "attribute:department", "attribute:department", "plan", "issuer"]
+                    ),
                     unique=True,
                     max_size=3,
                 )
             )
         ),
         filters=draw(filters),
-        sort=draw(st.sampled_from(["charge", "points", "questions", "input_tokens"])),
+        sort=draw(st.sampled_from(["charge", "points", "questions", "input_tokens", "cost"])),
         limit=draw(st.sampled_from([1, 3, 1000])),
         with_visitors=draw(st.booleans()),
+        with_times=draw(st.booleans()),
+        seen_since=draw(st.sampled_from([None, datetime(2026, 1, 1, tzinfo=UTC)])),
         link_ids=draw(names([1, 2], 2)),
     )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=queries())
 def test_any_report_equals_a_plain_sum(counted, query):
     with counted.read() as session:
@@ -113,7 +172,7 @@ def test_any_report_equals_a_plain_sum(counted, query):
     for row in shown:
         # A refund may stand where nobody asked.
         place = label(row.at, query), row.keys
-        check(row.amounts, expected.get(place, (defaultdict(int), set(), set())), query)
+        check(row.amounts, expected.get(place, NOTHING), query)
         expected.pop(place, None)
     assert not {keys for _, keys in expected} & {row.keys for row in shown}
     if query.by:
@@ -123,16 +182,37 @@ def test_any_report_equals_a_plain_sum(counted, query):
         if query.by or query.per:
             added = sum(getattr(row.amounts, name) for row in report.rows)
             assert added == getattr(report.total, name)
-    if report.total.corrections is not None:
-        assert report.total.corrections == refunded(query)
-        if query.by or query.per:
-            assert sum(row.amounts.corrections for row in report.rows) == refunded(query)
+    assert (report.total.refusals is None) == (not has_seen(query))
+    whole_sums = (
+        ("corrections", refunded),
+        ("refusals", refused),
+        ("unfinished", unfinished),
+        ("cost", lambda _: report.total.cost),
+        ("untimed", lambda _: report.total.untimed),
+    )
+    for name, expect in whole_sums:
+        if getattr(report.total, name) is not None:
+            assert getattr(report.total, name) == expect(query), name
+            if query.by or query.per:
+                added = sum(getattr(row.amounts, name) for row in report.rows)
+                assert added == expect(query), name
+
+
+NOTHING = (defaultdict(int), {}, set())
 
 
 def check(amounts, expected, query):
     sums, ids, users = expected
-    for name in ("points", "charge", *TOKENS):
+    for name in ("points", "charge", "cost", "costed_points", *TOKENS):
         assert getattr(amounts, name) == sums[name], name
+    if query.with_times and not query.dimensions() & LINE_GROUPS:
+        took = sorted(ms for ms in ids.values() if ms is not None)
+        assert amounts.untimed == len(ids) - len(took)
+        for found, percent in ((amounts.median_ms, 50), (amounts.p95_ms, 95)):
+            exact = took[-(-len(took) * percent // 100) - 1] if took else None
+            assert is_close(found, exact)
+    else:
+        assert (amounts.median_ms, amounts.untimed) == (None, None)
     if amounts.questions is not None:
         assert amounts.questions == len(ids)
     else:
@@ -140,17 +220,28 @@ def check(amounts, expected, query):
     assert amounts.visitors == (len(users) if query.with_visitors else None)
 
 
+def is_close(found, exact):
+    if exact is None or found is None:
+        return found is exact
+    exact = min(exact, LONGEST_MS)
+    return abs(found - exact) <= exact * 0.05
+
+
 def naive(query, *, is_by_line):
     """By bucket and keys: the sums, the answers and the users."""
-    found = defaultdict(lambda: (defaultdict(int), set(), set()))
+    found = defaultdict(lambda: (defaultdict(int), {}, set()))
     for id_, answer, line in wanted_lines(query, is_by_line=is_by_line):
         keys = tuple(key(group, answer, line) for group in query.by)
         sums, ids, users = found[label(answer.at, query), keys]
-        ids.add(id_)
+        ids[id_] = answer.took_ms
         users.add(answer.user_id)
         if line is not None:
             sums["points"] += line.points
             sums["charge"] += line.charge
+            if (per_point := COSTS[answer.version_id]) is not None:
+                cost = Decimal(line.points) * per_point
+                sums["cost"] += int(cost.quantize(Decimal(1), ROUND_HALF_UP))
+                sums["costed_points"] += line.points
             for name, tokens in zip(TOKENS, line.tokens, strict=True):
                 sums[name] += tokens or 0
     return found
@@ -159,7 +250,26 @@ def naive(query, *, is_by_line):
 def whole(query):
     """The same of everything together."""
     found = naive(replace(query, by=(), per=None), is_by_line=is_by_line(query, ()))
-    return found.get((None, ()), (defaultdict(int), set(), set()))
+    return found.get((None, ()), NOTHING)
+
+
+def has_seen(query):
+    return query.seen_since is not None and query.dimensions() <= {"link"}
+
+
+def seen(query, at, link_id):
+    filters = query.filters
+    if not query.since <= at < query.until:
+        return False
+    return among(link_id, filters.links) and among(link_id, query.link_ids)
+
+
+def refused(query):
+    return sum(count for at, link_id, count in REFUSED if seen(query, at, link_id))
+
+
+def unfinished(query):
+    return sum(1 for at, link_id, is_late in ASKED if seen(query, at, link_id) and not is_late)
 
 
 def refunded(query):
@@ -169,7 +279,9 @@ def refunded(query):
     return -sum(
         10 + number
         for number, at in enumerate(SWITCHES)
-        if query.since <= at < query.until and among(1 + number % 2, query.filters.users)
+        if query.since <= at < query.until
+        and among(1 + number % 2, query.filters.users)
+        and among(1, query.filters.issuers)
     )
 
 
@@ -189,6 +301,12 @@ def wanted_lines(query, *, is_by_line):
             continue
         if chosen.apps is not None and (answer.app or "") not in chosen.apps:
             continue
+        if not among(issuer_of(answer), chosen.issuers):
+            continue
+        if not among(answer.plan_id or 0, chosen.plans):
+            continue
+        if not all(among(SEGMENTS[answer.segment_id], values) for _, values in chosen.attributes):
+            continue
         lines = [
             line
             for line in answer.lines
@@ -204,16 +322,21 @@ def among(value, chosen):
 
 
 def key(group, answer, line):
-    match group:
-        case "user":
-            return answer.user_id
-        case "link":
-            return answer.link_id
-        case "app":
-            return (answer.app or "")[:120]
-        case "model":
-            return line.model
-    return line.node_kind
+    known = {
+        "user": answer.user_id,
+        "link": answer.link_id,
+        "app": (answer.app or "")[:120],
+        "plan": answer.plan_id or 0,
+        "issuer": issuer_of(answer),
+        "attribute:department": SEGMENTS[answer.segment_id],
+    }
+    if group in known:
+        return known[group]
+    return line.model if group == "model" else line.node_kind
+
+
+def issuer_of(answer):
+    return 2 if answer.user_id == 5 else 1
 
 
 def label(at, query):

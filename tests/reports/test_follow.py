@@ -7,20 +7,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from app import schema
 from app.audit.journal import Actor
 from app.funding import changes
 from app.funding.changes import Change, Reversal
 from app.ledger.models import Transaction
-from app.metering.models import UsageArchive, UsageEvent
+from app.metering.models import UsageArchive, UsageEvent, UsageLine
 from app.reports import overview as overviews
 from app.reports.explore import LinesGone, explore
 from app.reports.models import (
     ReportPosition,
     UsageByLink,
     UsageByModel,
+    UsageBySegment,
     UsageByUser,
     UsageCorrection,
     UsageName,
+    UsageTimesByLink,
+    UsageTimesBySegment,
 )
 from app.reports.proof import check
 from app.reports.query import Query
@@ -28,11 +32,28 @@ from app.reports.rollup import follow, store
 from app.turns.settle import settle_turns
 
 from books import make_link, make_users
-from reports_builders import SHANGHAI, Answer, Line, count, make_answers, spread, write
+from reports_builders import (
+    SHANGHAI,
+    Answer,
+    Line,
+    count,
+    make_answers,
+    make_around,
+    spread,
+    write,
+)
 from turn_builders import RULES, Stage
 
 ACTOR = Actor("alice", "cli")
-TABLES = (UsageByLink, UsageByUser, UsageByModel, UsageCorrection)
+TABLES = (
+    UsageByLink,
+    UsageByUser,
+    UsageByModel,
+    UsageBySegment,
+    UsageTimesByLink,
+    UsageTimesBySegment,
+    UsageCorrection,
+)
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -42,6 +63,7 @@ def books(db, now):
         make_users(session, now, 3)
         make_link(session, now, "one")
         make_link(session, now, "two")
+        make_around(session, now)
     return db
 
 
@@ -55,7 +77,7 @@ def contents(db):
 
 def some(now, number=60, seed=3):
     rng = random.Random(seed)
-    return make_answers(rng, spread(rng, [now], 40, number), [1, 2, 3], [1, 2])
+    return make_answers(rng, spread(rng, [now], 40, number), [1, 2, 3], [1, 2], has_more=True)
 
 
 def position(db):
@@ -70,7 +92,7 @@ def test_counting_little_by_little_equals_counting_at_once(books, now):
     bit_by_bit = contents(books)
     with books.begin() as session:
         follow.restart(session, zone=SHANGHAI, now=now)
-    assert contents(books) == [[]] * 4
+    assert contents(books) == [[]] * len(TABLES)
     count(books, now)
     assert contents(books) == bit_by_bit
     assert count(books, now)[0] == follow.Advanced(0, 0, is_done=True)
@@ -152,6 +174,105 @@ def test_another_clock_makes_days_and_months_anew(books, now):
     assert contents(books) == in_berlin
 
 
+def forget_what_is_new(session):
+    """As the version before left it: neither costs nor segments nor times."""
+    for table in (UsageByLink, UsageByUser, UsageByModel):
+        session.execute(sa.update(table).values(cost=0, costed_points=0))
+    for table in (UsageBySegment, UsageTimesByLink, UsageTimesBySegment):
+        session.execute(sa.delete(table))
+    session.execute(sa.update(ReportPosition).values(wide_event_id=0))
+
+
+def test_what_an_older_version_left_out_is_filled_in(books, now):
+    write(books, some(now))
+    count(books, now)
+    expected = contents(books)
+    with books.begin() as session:
+        forget_what_is_new(session)
+    write(books, some(now, 20, seed=4), first=61)
+    steps = count(books, now, events_max=16)
+    assert [(step.events, step.filled) for step in steps] == [
+        *[(16, 0), (4, 0)],
+        *[(0, 16)] * 5,
+    ]
+    filled = contents(books)
+    assert filled != expected
+    with books.begin() as session:
+        follow.restart(session, zone=SHANGHAI, now=now)
+    count(books, now)
+    assert contents(books) == filled
+
+
+def test_books_of_the_version_before_go_on(books, now):
+    answers = some(now)
+    for answer in answers:
+        answer.segment_id = None  # nobody wrote it down then
+    write(books, answers)
+    schema.downgrade(books, "0001")
+    with books.begin() as session:
+        row = "INSERT INTO report_positions VALUES (1, 0, 0, 'Asia/Shanghai', :at)"
+        session.execute(sa.text(row), {"at": now.replace(tzinfo=None)})
+    schema.upgrade(books)
+    count(books, now)
+    filled = contents(books)
+    with books.begin() as session:
+        follow.restart(session, zone=SHANGHAI, now=now)
+    count(books, now)
+    assert contents(books) == filled
+    with books.read() as session:
+        report = explore(session, _month(now, by=("attribute:department",)))
+    assert {row.keys for row in report.rows} == {("",)}
+
+
+def test_reports_say_how_far_what_is_filled_in_goes(books, now):
+    answers = some(now)
+    write(books, answers)
+    count(books, now)
+    with books.begin() as session:
+        forget_what_is_new(session)
+        follow.advance(session, zone=SHANGHAI, now=now, events_max=20)
+    counted = [answer for answer in answers[:20] if abs(answer.at - now) < timedelta(days=14)]
+    window = {"since": now - timedelta(days=50), "until": now + timedelta(days=50)}
+    with books.read() as session:
+        assert explore(session, _month(now, by=("link",))).counted.event_id == 60
+        for by in (("plan",), ("user", "plan"), ("attribute:department", "model")):
+            report = explore(session, _month(now, by=by))
+            assert (report.counted.event_id, report.counted.is_behind) == (20, True)
+            added = sum(row.amounts.points for row in report.rows)
+            assert added == report.total.points
+        whole = explore(session, _month(now, by=("plan",))).total
+        assert whole.points >= sum(answer.sums["points"] for answer in counted)
+        assert list(check.differences(session, **window)) == []
+
+
+def test_what_lies_in_archives_is_filled_in_from_events(books, now):
+    answers = [
+        Answer(now, 1, 1, plan_id=1, version_id=2, took_ms=41),
+        Answer(now - timedelta(days=60), 1, 1, plan_id=1, version_id=2, took_ms=41),
+    ]
+    write(books, answers)
+    count(books, now)
+    with books.begin() as session:
+        forget_what_is_new(session)
+        unguarded = {
+            "sqlite": "DROP TRIGGER usage_lines_no_delete",
+            "postgresql": "SET LOCAL session_replication_role = replica",
+        }
+        session.execute(sa.text(unguarded[books.dialect]))
+        session.add(_archive(now, "created"))
+        session.flush()
+        session.add(_archive(now, "removed"))
+        session.flush()
+        session.execute(sa.delete(UsageLine).where(UsageLine.event_id == 1))
+    count(books, now)
+    with books.read() as session:
+        by_plan = explore(session, _month(now, by=("plan",), with_times=True)).total
+        by_model = explore(session, _month(now, by=("model",))).rows[0].amounts
+    assert (by_plan.points, by_plan.known_cost, by_plan.input_tokens) == (5, 2, 1)
+    assert (by_plan.median_ms, by_plan.untimed) == (41, 0)
+    assert (by_model.points, by_model.known_cost, by_model.margin) == (5, None, None)
+
+
 def test_names_beyond_all_bounds_share_one(books, now, monkeypatch):
     monkeypatch.setattr(store, "NAMES_MAX", 3)
     models = ["a", "b", "c", "d", "a"]
@@ -209,6 +330,14 @@ def test_changed_sums_and_waiting_events_are_found(books, now):
     with books.begin() as session:
         assert list(check.differences(session, **window)) == []
         assert check.waits_since(session, now=until + timedelta(days=1)) is None
+        session.execute(sa.update(UsageBySegment).where(UsageBySegment.width == 0).values(cost=7))
+        session.execute(sa.update(UsageTimesByLink).values(answers=UsageTimesByLink.answers + 1))
+        found = [difference.table for difference in check.differences(session, **window)]
+        assert found == [
+            "usage_by_segment",
+            "usage_by_segment by the day",
+            "usage_times_by_link",
+        ]
         session.execute(
             sa.update(UsageByModel)
             .where(UsageByModel.width == 0)
@@ -216,9 +345,9 @@ def test_changed_sums_and_waiting_events_are_found(books, now):
         )
         session.execute(sa.update(UsageByUser).where(UsageByUser.width == 1).values(questions=1))
         found = [difference.table for difference in check.differences(session, **window)]
-    assert found[0] == "usage_by_model"
-    assert set(found[1:]) <= {"usage_by_user by the day", "usage_by_model by the day"}
-    assert len(found) > 1
+    assert "usage_by_model" in found
+    assert found[-2:] != ["usage_by_segment by the day", "usage_times_by_link"]
+    assert {"usage_by_user by the day", "usage_by_model by the day"} & set(found)
 
 
 def test_sums_whose_lines_are_archived_are_not_thrown_away(books, now):

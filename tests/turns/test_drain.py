@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from app import revision
 from app.audit.journal import Actor
 from app.cli import foundation
 from app.config import Settings
@@ -21,7 +22,7 @@ from app.ledger import verify
 from app.links import commands as links
 from app.links.commands import LinkSpec
 from app.metering import store as metering_store
-from app.metering.models import QuarantinedFinish, UsageEvent
+from app.metering.models import QuarantinedFinish, UsageEvent, UsageSegment
 from app.pricing import commands as prices
 from app.pricing.book import PriceBook
 from app.pricing.commands import PriceSpec
@@ -39,6 +40,7 @@ from app.turns.refusals import LinkUnknown
 from app.turns.safekeeping import NotRecorded
 from app.users import commands as users
 from app.users.commands import UserSpec
+from app.users.models import User
 from structlog.testing import capture_logs
 
 ACTOR = Actor("tests", "service")
@@ -449,3 +451,21 @@ def test_quarantine_keeps_one_row_for_each_reference(house):
     assert house.drain().outcomes == {"quarantined": 2}
     with house.db.read() as session:
         assert metering_store.count_quarantined(session) == 1
+
+
+def test_answer_is_of_the_department_that_its_user_is_known_to_be_in(house, away):
+    house.finish(house.body("a"), reference="aaaaaaaaaa")
+    with house.db.begin() as session:
+        session.execute(sa.update(User).values(attributes={"department": "Sales"}))
+        revision.bump(session)
+        number = revision.current(session)
+    house.runtime.directory.forget(number)
+    house.finish(house.body("b"), reference="bbbbbbbbbb")
+    back = away()
+    house.finish(house.body("c"), reference="cccccccccc")
+    back()
+    house.drain()
+    with house.db.read() as session:
+        segments = {one.id: one.attributes for one in session.scalars(sa.select(UsageSegment))}
+    found = [segments[event.segment_id or 0] for event in house.events()]
+    assert found == [{}, {"department": "Sales"}, {"department": "Sales"}]

@@ -1,9 +1,9 @@
 """Usage: the explorer, answers, one answer, and all of it as files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from flask import Response, flash, redirect, render_template, request, url_for
 from pydantic import BaseModel
@@ -12,23 +12,37 @@ from app.admin import access, usage_words, wording
 from app.admin.pages import usage_charts
 from app.admin.pages.elsewhere import address
 from app.admin.pages.section import AnyResponse, section, validated
-from app.admin.resources import exports, saved_views, usage, usage_events
+from app.admin.resources import exports, saved_views, usage, usage_events, usage_seen
 from app.admin.resources.asking import ReportQuery, link_names, zones
 from app.admin.resources.exports import EVENT_COLUMNS
 from app.admin.resources.saved_views import ViewQuery
-from app.admin.resources.usage import TOKENS, ReportOut, RowOut
+from app.admin.resources.usage import SEEN, TIMES, TOKENS, ReportOut, RowOut
 from app.admin.resources.usage_events import EventFilter, EventQuery
+from app.admin.resources.usage_seen import (
+    RefusedOut,
+    RefusedQuery,
+    UnfinishedOut,
+    UnfinishedQuery,
+)
 from app.errors import Conflict, Invalid, NotFound
 from app.pagekit.tables import Cell, csv_response, json_lines_response
-from app.reports.query import MEASURES
+from app.reports.query import ATTRIBUTE, MEASURES
+from app.reports.seen.report import SEEN_GROUPS
 
 ROWS_SHOWN = 1000
 """A browser shows no more; the files have all."""
 FOLLOWING = {"link": "user", "user": "link", "app": "user", "model": "link", "node_kind": "model"}
-"""By what a row is cut next, when it is opened."""
-LISTS = frozenset({"by", "user", "link", "app", "model", "node_kind"})
-OF_PAGE = frozenset({"measure", "bom", "format"})
+"""By what a row is cut next, when it is opened; the rest by user."""
+FILTERS = frozenset({"user", "link", "app", "model", "node_kind", "issuer", "plan", "attribute"})
+LISTS = FILTERS | {"by", "hook", "rule"}
+OF_PAGE = frozenset({"measure", "bom", "format", "column"})
 """What the page is asked for beside the report."""
+PLAIN = ("questions", "points", "charge", "corrections", "net", *TOKENS)
+"""Columns that are shown when none is chosen."""
+ASKED_BY = {"visitors": ("visitors",), "times": TIMES, "seen": SEEN}
+"""What of a report is only made when one of these columns is shown."""
+UNLISTED = frozenset({"node_kind", "issuer", "plan", "attribute"})
+"""What the list of answers cannot be cut by."""
 
 blueprint = section("usage", "/usage")
 M = TypeVar("M", bound=BaseModel)
@@ -47,7 +61,7 @@ def explore() -> AnyResponse:
     desk = access.desk()
     report, status = None, 200
     try:
-        report = usage.report(desk, _asked(ReportQuery))
+        report = usage.report(desk, _asked_report())
     except (Invalid, NotFound, Conflict) as problem:
         flash(wording.told(problem), "danger")
         status = problem.status
@@ -63,7 +77,10 @@ def explore() -> AnyResponse:
         drill=_drill,
         answers=_answers_of(report),
         row_label=usage_charts.row_label,
-        show_visitors="visitors" in request.args,
+        columns=_chosen_columns(),
+        is_filtered=any(text for name in FILTERS for text in request.args.getlist(name)),
+        followed=desk.settings.reports.attributes,
+        group_options=[(f"{ATTRIBUTE}{name}", name) for name in desk.settings.reports.attributes],
         **_views("usage"),
     )
     return Response(page, status=status)
@@ -80,6 +97,58 @@ def report_csv() -> Response:
 @access.allow("usage:read")
 def report_jsonl() -> Response:
     return _report_file("jsonl")
+
+
+@blueprint.get("/refused")
+@access.allow("refusals:read")
+def refused() -> AnyResponse:
+    """Refusals by rule, and questions whose answer was never reported."""
+    desk = access.desk()
+    refusals, unfinished, status = None, None, 200
+    try:
+        refusals = usage_seen.refused(desk, _asked(RefusedQuery))
+        if desk.may("usage:read"):
+            unfinished = usage_seen.unfinished(desk, _asked_unfinished())
+    except (Invalid, NotFound, Conflict) as problem:
+        flash(wording.told(problem), "danger")
+        status = problem.status
+    page = render_template(
+        "usage/refused.html",
+        refusals=refusals,
+        unfinished=unfinished,
+        rows=refusals.rows[:ROWS_SHOWN] if refusals else [],
+        unfinished_rows=unfinished.rows[:ROWS_SHOWN] if unfinished else [],
+        SEEN_GROUPS=SEEN_GROUPS,
+        **_views("refused"),
+    )
+    return Response(page, status=status)
+
+
+@blueprint.get("/refused.csv")
+@access.allow("refusals:read")
+def refused_csv() -> Response:
+    return _seen_file("csv", usage_seen.refused(access.desk(), _asked(RefusedQuery)), "refusals")
+
+
+@blueprint.get("/refused.jsonl")
+@access.allow("refusals:read")
+def refused_jsonl() -> Response:
+    return _seen_file("jsonl", usage_seen.refused(access.desk(), _asked(RefusedQuery)), "refusals")
+
+
+@blueprint.get("/unfinished.csv")
+@access.allow("usage:read")
+def unfinished_csv() -> Response:
+    return _seen_file(
+        "csv", usage_seen.unfinished(access.desk(), _asked_unfinished()), "unfinished"
+    )
+
+
+@blueprint.get("/unfinished.jsonl")
+@access.allow("usage:read")
+def unfinished_jsonl() -> Response:
+    made = usage_seen.unfinished(access.desk(), _asked_unfinished())
+    return _seen_file("jsonl", made, "unfinished")
 
 
 @blueprint.get("/events")
@@ -129,9 +198,25 @@ def _asked(model: type[M]) -> M:
         filled = [text for text in texts if text]
         if not filled or name in OF_PAGE:
             continue
-        is_list = name in LISTS and issubclass(model, ReportQuery)
+        is_list = name in LISTS and issubclass(model, ReportQuery | RefusedQuery)
         values[name] = list(dict.fromkeys(filled)) if is_list else filled[0]
     return validated(model, values)
+
+
+def _chosen_columns() -> list[str]:
+    """The columns to show, in their order."""
+    chosen = set(request.args.getlist("column")) & set(usage_words.COLUMNS) or set(PLAIN)
+    for asked, columns in ASKED_BY.items():
+        if request.args.get(asked):
+            chosen |= set(columns)
+    return [name for name in usage_words.COLUMNS if name in chosen]
+
+
+def _asked_report() -> ReportQuery:
+    """The report, with what the chosen columns need."""
+    columns = set(_chosen_columns())
+    needed = {asked: True for asked, names in ASKED_BY.items() if columns & set(names)}
+    return _asked(ReportQuery).model_copy(update=needed)
 
 
 def _chart(report: ReportOut | None, measure: str) -> object:
@@ -163,9 +248,16 @@ def _drill(row: RowOut) -> str | None:
         return None
     state = _state()
     for key in row.keys:
-        state[key.group] = [key.value]
+        name = key.group.removeprefix(ATTRIBUTE)
+        if name == key.group:
+            state[name] = [key.value]
+        else:
+            others = [
+                text for text in state.get("attribute", []) if not text.startswith(f"{name}=")
+            ]
+            state["attribute"] = [*others, f"{name}={key.value}"]
     chosen = {key.group for key in row.keys}
-    following = FOLLOWING[row.keys[-1].group]
+    following = FOLLOWING.get(row.keys[-1].group, "user")
     state["by"] = [] if following in chosen else [following]
     return url_for("usage.explore", **state)  # type: ignore[arg-type]
 
@@ -185,9 +277,13 @@ def _answers_of(report: ReportOut | None) -> Any:  # noqa: ANN401 - a function f
 def _answers_url(report: ReportOut, row: RowOut, ends: Mapping[datetime, datetime]) -> str | None:
     state = _state()
     filters: dict[str, str] = {}
+    if any(state.get(name) for name in UNLISTED) or any(
+        key.group in UNLISTED or key.group.startswith(ATTRIBUTE) for key in row.keys
+    ):
+        return None
     for group in usage_words.GROUPS:
         values = {key.value for key in row.keys if key.group == group} or set(state.get(group, []))
-        if len(values) > 1 or (values and group == "node_kind"):
+        if len(values) > 1:
             return None
         if values:
             filters[group] = values.pop()
@@ -201,16 +297,15 @@ def _answers_url(report: ReportOut, row: RowOut, ends: Mapping[datetime, datetim
     )
 
 
-def _columns(report: ReportOut) -> list[str]:
+def _columns(report: ReportOut, amounts: Sequence[str]) -> list[str]:
     at = [] if report.per is None else ["at"]
-    amounts = ["questions", "visitors", "points", "charge", "corrections", "net", *TOKENS]
     groups: list[str] = []
     for group in report.by:
         groups += [group, f"{group}_name"] if group == "user" else [group]
     return [*at, *groups, "is_others", *amounts]
 
 
-def _rows(report: ReportOut) -> Iterable[list[Cell]]:
+def _rows(report: ReportOut, amounts: Sequence[str]) -> Iterable[list[Cell]]:
     for row in report.rows:
         at: list[Cell] = [] if report.per is None else [row.at]
         groups: list[Cell] = []
@@ -219,15 +314,30 @@ def _rows(report: ReportOut) -> Iterable[list[Cell]]:
             groups.append(None if key is None else key.value)
             if group == "user":
                 groups.append(None if key is None else key.label)
-        amounts: list[Cell] = [row.questions, row.visitors, row.points, row.charge]
-        amounts += [row.corrections, row.net, *(getattr(row, name) for name in TOKENS)]
-        yield [*at, *groups, row.is_others, *amounts]
+        yield [*at, *groups, row.is_others, *(getattr(row, name) for name in amounts)]
+
+
+def _asked_unfinished() -> UnfinishedQuery:
+    """What the address says of refusals, as far as it is about these as well."""
+    asked = _asked(RefusedQuery)
+    values = {name: getattr(asked, name) for name in UnfinishedQuery.model_fields}
+    return UnfinishedQuery.model_construct(
+        **values | {"by": ["link"] if "link" in asked.by else []}
+    )
+
+
+def _seen_file(form: str, made: RefusedOut | UnfinishedOut, name: str) -> Response:
+    rows = [row.model_dump() for row in made.rows]
+    fields = type(made).model_fields["rows"].annotation
+    columns = list(get_args(fields)[0].model_fields)
+    name = f"{name}-{made.since:%Y%m%d}-{made.until:%Y%m%d}"
+    return _file(form, columns, ([row[column] for column in columns] for row in rows), name)
 
 
 def _report_file(form: str) -> Response:
-    report = usage.report(access.desk(), _asked(ReportQuery))
+    report, amounts = usage.report(access.desk(), _asked_report()), _chosen_columns()
     name = f"usage-{report.since:%Y%m%d}-{report.until:%Y%m%d}"
-    return _file(form, _columns(report), _rows(report), name)
+    return _file(form, _columns(report, amounts), _rows(report, amounts), name)
 
 
 def _events_file(form: str) -> Response:

@@ -10,7 +10,11 @@ from app.errors import NotFound
 from app.pagekit.languages import gettext as _
 from app.saved_views.commands import ViewChange, ViewSpec
 
-PAGES = {"usage": "usage.explore", "events": "usage.events"}
+PAGES = {
+    "usage": "usage.explore",
+    "events": "usage.events",
+    "refused": "usage.refused",
+}
 """Pages that have saved views, by their names in the views."""
 
 blueprint = section("views", "/views")

@@ -1,5 +1,6 @@
 """What is asked of usage: a period by somebody's clock, whom and what it is of."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import cache
@@ -14,8 +15,10 @@ from app.admin.inputs import Text
 from app.errors import Invalid
 from app.links import store as link_store
 from app.links.store import LinkNotFound
-from app.reports.query import Basis, Filters, Group, Measure, Query
+from app.plans import store as plan_store
+from app.reports.query import ATTRIBUTE, GROUPS, Basis, Filters, Group, Measure, Query
 from app.reports.spans import Unit, cut, quarter_from, quarter_of
+from app.tokens import store as token_store
 from app.users import store as user_store
 
 Period = Literal["today", "yesterday", "7d", "30d", "90d", "month", "last_month", "custom"]
@@ -24,8 +27,11 @@ DEFAULT: Period = "30d"
 DAYS: dict[str, int] = {"today": 1, "7d": 7, "30d": 30, "90d": 90}
 YEAR_MIN, YEAR_MAX = 2000, 2199
 T = TypeVar("T")
+ATTRIBUTE_NAME = re.compile(r'[^\s"\\=:,\x00-\x1f\x7f]{1,40}')
 ROWS_MAX = 200_000
 """Buckets times groups of a report: more are read by nobody."""
+ROWS_WITH_TIMES_MAX = 20_000
+"""Each of these is made of dozens."""
 
 
 def _of_our_time(moment: datetime) -> datetime:
@@ -54,7 +60,14 @@ Moment = Annotated[datetime, AfterValidator(_of_our_time)]
 """A day or time; without an offset it is by the clock asked for."""
 Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_known_zone)]
 Texts = Annotated[list[Text], BeforeValidator(_listed), Field(max_length=20)]
-Groups = Annotated[list[Group], BeforeValidator(_listed), Field(max_length=2)]
+GroupName = Annotated[
+    Group,
+    Field(
+        pattern=rf'^({"|".join(GROUPS)}|{ATTRIBUTE}[^\s"\\=:,\x00-\x1f\x7f]{{1,40}})$',
+        description="`attribute:` with the name of an attribute in `reports.attributes`.",
+    ),
+]
+Groups = Annotated[list[GroupName], BeforeValidator(_listed), Field(max_length=2)]
 
 
 class Asked(BaseModel):
@@ -85,11 +98,24 @@ class ReportQuery(Asked):
     app: Texts = Field(default=[], description="Only of these apps.")
     model: Texts = Field(default=[], description="Only of these models.")
     node_kind: Texts = Field(default=[], description="Only of such nodes.")
+    issuer: Texts = Field(default=[], description="Only of users of these issuers: names.")
+    plan: Texts = Field(default=[], description="Only on these plans: names.")
+    attribute: Texts = Field(
+        default=[],
+        description="Only of users who had this then, as in `department=Sales`; with nothing "
+        "behind the sign those who had none.",
+    )
     sort: Measure = Field(default="charge", description="The groups with the most of this.")
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=20, description="So many groups; the rest is added up as the others."
     )
     visitors: bool = Field(default=False, description="Count who asked, too; takes longer.")
+    times: bool = Field(default=False, description="Median and 95th percentile of answer times.")
+    seen: bool = Field(
+        default=False,
+        description="Refusals and questions whose answer was never reported, where links at most "
+        "are chosen.",
+    )
     basis: Basis = Field(
         default="posted",
         description="Corrections by the time they were posted, or by that of their answer (used).",
@@ -153,6 +179,8 @@ def as_query(desk: Desk, session: Session, asked: ReportQuery) -> Query:
         sort=asked.sort,
         limit=asked.limit,
         with_visitors=asked.visitors,
+        with_times=asked.times,
+        seen_since=kept_since(desk) if asked.seen else None,
         basis=asked.basis,
         link_ids=desk.caller.link_ids,
     )
@@ -160,13 +188,19 @@ def as_query(desk: Desk, session: Session, asked: ReportQuery) -> Query:
     return query
 
 
+def kept_since(desk: Desk) -> datetime:
+    """From when on refusals are still there."""
+    return desk.now - timedelta(days=desk.settings.hooks.refusals_days)
+
+
 def _refuse_large(query: Query) -> None:
     if query.per is None or not query.by:
         return
     buckets = len(cut(quarter_of(query.since), quarter_from(query.until), query.per, query.zone))
-    if buckets * query.limit > ROWS_MAX:
+    rows_max = ROWS_WITH_TIMES_MAX if query.with_times else ROWS_MAX
+    if buckets * query.limit > rows_max:
         raise Invalid(
-            f"the report may have more than {ROWS_MAX} rows: take a larger unit, a shorter period "
+            f"the report may have more than {rows_max} rows: take a larger unit, a shorter period "
             "or a lower limit",
             code="report_too_large",
         )
@@ -179,7 +213,29 @@ def _filters(desk: Desk, session: Session, asked: ReportQuery) -> Filters:
         apps=_chosen(asked.app),
         models=_chosen(asked.model),
         node_kinds=_chosen(asked.node_kind),
+        issuers=_chosen(_issuer_id(session, name) for name in asked.issuer),
+        plans=_chosen(_plan_id(session, name) for name in asked.plan),
+        attributes=_attributes(asked.attribute),
     )
+
+
+def _attributes(chosen: Sequence[str]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Raises: Invalid: one has no sign between name and value (``query_invalid``)."""
+    values: dict[str, set[str]] = {}
+    for text in chosen:
+        name, sign, value = text.partition("=")
+        if not sign or not ATTRIBUTE_NAME.fullmatch(name):
+            raise Invalid("an attribute is given as in department=Sales", code="query_invalid")
+        values.setdefault(name, set()).add(value)
+    return tuple((name, frozenset(values[name])) for name in sorted(values))
+
+
+def _issuer_id(session: Session, name: str) -> int:
+    return token_store.get_issuer(session, name).id
+
+
+def _plan_id(session: Session, name: str) -> int:
+    return plan_store.get_by_name(session, name).id
 
 
 def _chosen(values: Iterable[T]) -> frozenset[T] | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Self
 
 from pydantic import BaseModel, Field
@@ -17,6 +18,9 @@ from app.reports.query import Amounts, Counted, Group, Report, Row
 from app.reports.spans import Unit
 
 TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
+
+TIMES = ("median_ms", "p95_ms", "untimed")
+SEEN = ("refusals", "unfinished")
 
 
 class AmountsOut(BaseModel):
@@ -34,18 +38,41 @@ class AmountsOut(BaseModel):
     output_tokens: int
     embedding_tokens: int
     rerank_tokens: int
+    cost: Amount | None = Field(
+        description="What the points cost you, by `cost_per_point` of the prices then; of those "
+        "points whose cost is known. Null: of none."
+    )
+    costed_points: Amount = Field(description="The points whose cost is known.")
+    margin: Amount | None = Field(
+        description="The net charge without the cost; null where the cost of some points is not "
+        "known."
+    )
+    margin_percent: Amount | None = Field(description="The margin of the net charge, in per cent.")
+    median_ms: int | None = Field(
+        description="Half of the answers with a time took at most this; at most 5 % off. Where "
+        "asked for."
+    )
+    p95_ms: int | None = Field(description="Likewise 95 of 100.")
+    untimed: int | None = Field(description="Answers of which FastGPT told no time.")
+    refusals: int | None = Field(
+        description="Calls that were refused, where asked for and still kept."
+    )
+    unfinished: int | None = Field(description="Questions whose answer was never reported.")
 
     @classmethod
     def of(cls, amounts: Amounts) -> Self:
-        corrections = amounts.corrections
         return cls(
             questions=amounts.questions,
             visitors=amounts.visitors,
             points=from_nano(amounts.points),
             charge=from_nano(amounts.charge),
-            corrections=None if corrections is None else from_nano(corrections),
+            corrections=_decimal(amounts.corrections),
             net=from_nano(amounts.net),
-            **{name: getattr(amounts, name) for name in TOKENS},
+            cost=_decimal(amounts.known_cost),
+            costed_points=from_nano(amounts.costed_points),
+            margin=_decimal(amounts.margin),
+            margin_percent=amounts.margin_percent,
+            **{name: getattr(amounts, name) for name in (*TOKENS, *TIMES, *SEEN)},
         )
 
 
@@ -94,6 +121,10 @@ class ReportOut(BaseModel):
     rows: list[RowOut]
     total: AmountsOut
     counted: CountedOut
+
+
+def _decimal(nano: int | None) -> Decimal | None:
+    return None if nano is None else from_nano(nano)
 
 
 def report(desk: Desk, asked: ReportQuery) -> ReportOut:

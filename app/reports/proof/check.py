@@ -1,7 +1,7 @@
 """Do the sums equal what they were made of? Read again, for a window of time."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -45,11 +45,13 @@ def differences(session: Session, *, since: datetime, until: datetime) -> Iterat
         return
     months = set(months_from(month_of(since), month_of(until)))
     has_lines = not months & report_store.removed_months(session)
-    window = store.Window(low, high, position.event_id, position.transaction_id)
+    window = store.Window(
+        low, high, position.event_id, position.transaction_id, position.wide_event_id
+    )
     compared = list(store.compare(session, window, has_lines=has_lines))
     first, last = _whole_days(low, high, ZoneInfo(position.zone))
     if first < last:
-        compared += store.compare_days(session, first, last)
+        compared += store.compare_days(session, replace(window, low=first, high=last))
     for table, kept, found in compared:
         if kept != found:
             yield Difference(table, kept, found)

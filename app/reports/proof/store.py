@@ -11,13 +11,19 @@ from sqlalchemy.orm import Session
 from app.ledger.models import Transaction
 from app.metering.models import UsageEvent, UsageLine
 from app.metering.months import month_of, months_from
+from app.pricing import store as pricing_store
+from app.reports.given import store as given
 from app.reports.models import (
     ReportPosition,
     UsageByLink,
     UsageByModel,
+    UsageBySegment,
     UsageByUser,
     UsageCorrection,
+    UsageTimesByLink,
+    UsageTimesBySegment,
 )
+from app.reports.named.store import TIME_BUCKET
 from app.reports.spans import DAY, QUARTER, begin_of
 
 Sums = dict[str, int]
@@ -25,17 +31,23 @@ Compared = tuple[str, Sums, Sums]
 """Whose sums, those that are kept, and those found."""
 
 _TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
-_TABLES = (UsageByLink, UsageByUser, UsageByModel)
+_COSTS = ("cost", "costed_points")
+_TABLES = (UsageByLink, UsageByUser, UsageBySegment, UsageByModel)
+_Times = type[UsageTimesByLink | UsageTimesBySegment]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Quarters from ``low`` on, before ``high``; events and transactions up to these ids."""
+    """Quarters from ``low`` on, before ``high``; events and transactions up to these ids.
+
+    Costs, segments and times are of the events up to ``filled_to``.
+    """
 
     low: int
     high: int
     event_id: int
     transaction_id: int
+    filled_to: int
 
 
 def find_position(session: Session) -> ReportPosition | None:
@@ -50,29 +62,60 @@ def oldest_after(session: Session, event_id: int) -> datetime | None:
 
 def compare(session: Session, window: Window, *, has_lines: bool) -> Iterator[Compared]:
     """The sums of quarters with events, lines and transactions."""
+    quarters = (QUARTER, window.low, window.high)
     events, lines = _of_events(session, window), _of_lines(session, window) if has_lines else {}
+    costs = _of_costs(session, window) if has_lines else {}
+    tokens = {name: lines[name] for name in _TOKENS if name in lines}
     for table in (UsageByLink, UsageByUser):
-        expected = events | {name: lines[name] for name in _TOKENS if name in lines}
-        kept = _kept(session, table, (QUARTER, window.low, window.high), tuple(expected))
-        yield table.__tablename__, kept, expected
+        expected = events | tokens | costs
+        yield table.__tablename__, _kept(session, table, quarters, tuple(expected)), expected
+    if window.filled_to == window.event_id:
+        kept = _kept(session, UsageBySegment, quarters, tuple(expected))
+        yield UsageBySegment.__tablename__, kept, expected
     if has_lines:
-        kept = _kept(session, UsageByModel, (QUARTER, window.low, window.high), tuple(lines))
-        yield UsageByModel.__tablename__, kept, lines
+        expected = lines | costs
+        kept = _kept(session, UsageByModel, quarters, tuple(expected))
+        yield UsageByModel.__tablename__, kept, expected
     yield UsageCorrection.__tablename__, *_corrections(session, window)
 
 
-def compare_days(session: Session, low: int, high: int) -> Iterator[Compared]:
-    """The sums of whole days with those of their quarters."""
-    names = ("questions", "points", "charge", *_TOKENS)
+def compare_days(session: Session, window: Window) -> Iterator[Compared]:
+    """The sums of whole days with those of their quarters, and the times of them with events."""
+    days, quarters = (DAY, window.low, window.high), (QUARTER, window.low, window.high)
+    names = ("questions", "points", "charge", *_TOKENS, *_COSTS)
     for table in _TABLES:
-        days = _kept(session, table, (DAY, low, high), names)
-        quarters = _kept(session, table, (QUARTER, low, high), names)
-        yield f"{table.__tablename__} by the day", days, quarters
+        kept = _kept(session, table, days, names)
+        yield f"{table.__tablename__} by the day", kept, _kept(session, table, quarters, names)
+    found = _of_times(session, window)
+    for times in (UsageTimesByLink, UsageTimesBySegment):
+        yield times.__tablename__, _kept_times(session, times, window), found
+
+
+def _of_times(session: Session, window: Window) -> Sums:
+    bucket = TIME_BUCKET.label("bucket")
+    timed = sa.select(bucket).where(
+        *_received(window, window.filled_to), UsageEvent.running_time_ms.is_not(None)
+    )
+    return _summed_times(session, timed.add_columns(sa.literal(1).label("answers")))
+
+
+def _kept_times(session: Session, table: _Times, window: Window) -> Sums:
+    kept = sa.select(table.bucket.label("bucket"), table.answers.label("answers")).where(
+        table.width == DAY, table.start >= window.low, table.start < window.high
+    )
+    return _summed_times(session, kept)
+
+
+def _summed_times(session: Session, counted: Any) -> Sums:  # noqa: ANN401 - a SELECT of any columns
+    """How many answers, and their buckets added up, in which any that is missing shows."""
+    timed = counted.subquery()
+    added = sa.select(sa.func.sum(timed.c.answers), sa.func.sum(timed.c.answers * timed.c.bucket))
+    return _sums(("answers", "buckets"), session.execute(added).one())
 
 
 def _kept(
     session: Session,
-    table: type[UsageByLink | UsageByUser | UsageByModel],
+    table: type[UsageByLink | UsageByUser | UsageBySegment | UsageByModel],
     span: tuple[int, int, int],
     names: tuple[str, ...],
 ) -> Sums:
@@ -82,11 +125,11 @@ def _kept(
     return _sums(names, session.execute(added.where(*within)).one())
 
 
-def _received(window: Window) -> tuple[Any, ...]:
+def _received(window: Window, upto: int | None = None) -> tuple[Any, ...]:
     return (
         UsageEvent.received_at >= begin_of(window.low),
         UsageEvent.received_at < begin_of(window.high),
-        UsageEvent.id <= window.event_id,
+        UsageEvent.id <= (window.event_id if upto is None else upto),
     )
 
 
@@ -106,6 +149,20 @@ def _of_lines(session: Session, window: Window) -> Sums:
         .where(*_received(window), UsageLine.received_month.in_(list(months)))
     )
     return _sums(names, session.execute(added).one())
+
+
+def _of_costs(session: Session, window: Window) -> Sums:
+    costs, parameters = given.costs(session, pricing_store.costs_per_point(session))
+    months = months_from(month_of(begin_of(window.low)), month_of(begin_of(window.high)))
+    points = UsageLine.points
+    added = (
+        sa.select(sa.func.sum(given.cost_of(points, costs)), sa.func.sum(points))
+        .select_from(UsageLine)
+        .join(UsageEvent, UsageEvent.id == UsageLine.event_id)
+        .join(costs, costs.c.version == UsageEvent.price_version_id)
+        .where(*_received(window, window.filled_to), UsageLine.received_month.in_(list(months)))
+    )
+    return _sums(_COSTS, session.execute(added, parameters).one())
 
 
 def _corrections(session: Session, window: Window) -> tuple[Sums, Sums]:

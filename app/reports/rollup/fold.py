@@ -6,20 +6,28 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.reports.query import NAME_CHARS_MAX
 from app.reports.spans import DAY, MONTH, QUARTER, day_start, local_day, month_start, quarter_of
-
-NAME_CHARS_MAX = 120
+from app.reports.times import bucket_of
 
 Key = tuple[Any, ...]
 Name = tuple[str, str]
 """Its kind and the name itself, as ``named`` writes it."""
 
 TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
-EVENT_SUMS = ("questions", "points", "charge", *TOKENS)
+BASE_SUMS = ("questions", "points", "charge", *TOKENS)
+COSTS = ("cost", "costed_points")
+EVENT_SUMS = (*BASE_SUMS, *COSTS)
 LINE_SUMS = (*EVENT_SUMS, "model_questions", "kind_questions")
 LINK_KEY = ("width", "start", "link_id", "app_id")
 USER_KEY = ("width", "start", "user_id", "link_id", "app_id")
 MODEL_KEY = ("width", "start", "link_id", "app_id", "model_id", "kind_id")
+SEGMENT_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "link_id", "app_id")
+LINK_TIMES_KEY = ("width", "start", "link_id", "app_id", "bucket")
+SEGMENT_TIMES_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "bucket")
+TIMES = ("answers",)
+_NANO = 1_000_000_000
+_COST, _COSTED = LINE_SUMS.index("cost"), LINE_SUMS.index("costed_points")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,19 @@ class Event:
     points: int
     charge: int
     lines: Sequence[Line]
+    segment_id: int = 0
+    plan_id: int = 0
+    issuer_id: int = 0
+    """Zero: not known."""
+    price_version_id: int | None = None
+    running_time_ms: int | None = None
+    own_tokens: tuple[int, int, int, int] | None = None
+    """Taken where the lines are not in the database: in and out, as the event has them."""
+
+
+def cost_of(points: int, per_point: int) -> int:
+    """What points cost, rounded half up; all in nano-units."""
+    return (points * per_point + _NANO // 2) // _NANO
 
 
 def named(kind: str, name: str | None) -> Name:
@@ -82,26 +103,47 @@ class Sums:
 
 
 class Fold:
-    """Adds events up. ``ids`` are the numbers of their names."""
+    """Adds events up.
 
-    def __init__(self, zone: ZoneInfo, ids: Mapping[Name, int]) -> None:
+    ``ids`` are the numbers of their names; ``costs`` what a point cost by each version of the
+    prices that says it, in nano-units.
+    """
+
+    def __init__(
+        self, zone: ZoneInfo, ids: Mapping[Name, int], costs: Mapping[int, int] | None = None
+    ) -> None:
         self.by_link = Sums(LINK_KEY, EVENT_SUMS)
         self.by_user = Sums(USER_KEY, EVENT_SUMS)
         self.by_model = Sums(MODEL_KEY, LINE_SUMS)
+        self.by_segment = Sums(SEGMENT_KEY, EVENT_SUMS)
+        self.times_by_link = Sums(LINK_TIMES_KEY, TIMES)
+        self.times_by_segment = Sums(SEGMENT_TIMES_KEY, TIMES)
         self._zone = zone
         self._ids = ids
+        self._costs = costs or {}
         self._days: dict[date, tuple[int, int]] = {}
 
     def add(self, event: Event) -> None:
         app_id = self._ids[named("app", event.app_name)]
-        tokens = [sum(line.tokens[kind] for line in event.lines) for kind in range(len(TOKENS))]
-        sums = (1, event.points, event.charge, *tokens)
-        lines = self._line_sums(event.lines)
+        tokens = event.own_tokens or [
+            sum(line.tokens[kind] for line in event.lines) for kind in range(len(TOKENS))
+        ]
+        per_point = self._costs.get(event.price_version_id or 0)
+        lines = self._line_sums(event.lines, per_point)
+        costs = self._event_costs(event, per_point)
+        sums = (1, event.points, event.charge, *tokens, *costs)
+        place = (event.link_id, app_id)
+        segment = (event.segment_id, event.plan_id, event.issuer_id)
         for width, start in self._spans(event.received_at):
-            self.by_link.add((width, start, event.link_id, app_id), sums)
-            self.by_user.add((width, start, event.user_id, event.link_id, app_id), sums)
+            self.by_link.add((width, start, *place), sums)
+            self.by_user.add((width, start, event.user_id, *place), sums)
+            self.by_segment.add((width, start, *segment, *place), sums)
             for (model_id, kind_id), values in lines.items():
-                self.by_model.add((width, start, event.link_id, app_id, model_id, kind_id), values)
+                self.by_model.add((width, start, *place, model_id, kind_id), values)
+            if width != QUARTER and event.running_time_ms is not None:
+                bucket = bucket_of(event.running_time_ms)
+                self.times_by_link.add((width, start, *place, bucket), (1,))
+                self.times_by_segment.add((width, start, *segment, bucket), (1,))
 
     def _spans(self, at: datetime) -> tuple[tuple[int, int], ...]:
         quarter = quarter_of(at)
@@ -111,16 +153,29 @@ class Fold:
         starts = self._days[day]
         return (QUARTER, quarter), (DAY, starts[0]), (MONTH, starts[1])
 
-    def _line_sums(self, lines: Sequence[Line]) -> dict[tuple[int, int], list[int]]:
+    @staticmethod
+    def _event_costs(event: Event, per_point: int | None) -> tuple[int, int]:
+        """Those of its lines, which are rounded; of the whole where the lines are gone."""
+        if per_point is None:
+            return 0, 0
+        parts = [line.points for line in event.lines] or [event.points]
+        return sum(cost_of(points, per_point) for points in parts), event.points
+
+    def _line_sums(
+        self, lines: Sequence[Line], per_point: int | None
+    ) -> dict[tuple[int, int], list[int]]:
         sums: dict[tuple[int, int], list[int]] = {}
         models: set[int] = set()
         kinds: set[int] = set()
         for line in lines:
             model_id = self._ids[named("model", line.model)]
             kind_id = self._ids[named("node_kind", line.node_kind)]
-            values = sums.setdefault((model_id, kind_id), [1, 0, 0, 0, 0, 0, 0, 0, 0])
+            values = sums.setdefault((model_id, kind_id), [1, *[0] * (len(LINE_SUMS) - 1)])
             for place, more in enumerate((line.points, line.charge, *line.tokens), 1):
                 values[place] += more
+            if per_point is not None:
+                values[_COST] += cost_of(line.points, per_point)
+                values[_COSTED] += line.points
             values[-2] += model_id not in models
             values[-1] += kind_id not in kinds
             models.add(model_id)

@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.ledger import reratings
 from app.metering.months import month_text
+from app.pricing import store as pricing_store
 from app.reports.models import ReportPosition
 from app.reports.rollup import store
+from app.reports.rollup.clock import store as clock
 from app.reports.rollup.fold import Fold, names_of
-from app.reports.rollup.store import Answer, Moved
+from app.reports.rollup.store import Answer, Moved, Tops
 from app.reports.spans import quarter_of
 
 EVENTS_AT_ONCE = 500
@@ -48,11 +50,15 @@ class LinesArchived(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Advanced:
-    """What one call counted, and whether it has reached the end of what was there."""
+    """What one call counted, and whether it has reached the end of what was there.
+
+    ``filled`` are events that were counted before, into what is kept since a newer version.
+    """
 
     events: int
     transactions: int
     is_done: bool
+    filled: int = 0
 
 
 def advance(
@@ -62,24 +68,31 @@ def advance(
 
     ``zone`` is the operator's. Where it is another than before, the days and months are made anew
     by it, at once. Nothing is done while somebody writes who can not be waited for.
+
+    Where an older version has counted, it did so without costs, segments and times. New events are
+    counted first, then these are filled in for the older ones, in order.
     """
     position = store.lock_position(session, zone=zone.key, now=now)
     _follow_clock(session, position, zone)
     decided = store.decided_tops(session)
     if decided is None:
         return Advanced(0, 0, is_done=True)
-    upto_event = min(decided.event_id, position.event_id + events_max)
+    before = _places(position)
+    events = _count_events(session, position, decided, zone, events_max)
     upto_transaction = min(decided.transaction_id, position.transaction_id + TRANSACTIONS_AT_ONCE)
-    counted = Advanced(
-        events=_count_events(session, position.event_id, upto_event, zone),
-        transactions=_count_moved(session, position.transaction_id, upto_transaction),
-        is_done=(upto_event, upto_transaction) == (decided.event_id, decided.transaction_id),
-    )
-    if (upto_event, upto_transaction) != (position.event_id, position.transaction_id):
-        position.event_id, position.transaction_id = upto_event, upto_transaction
+    transactions = _count_moved(session, position.transaction_id, upto_transaction)
+    position.transaction_id = max(upto_transaction, position.transaction_id)
+    filled = 0
+    if not events and position.wide_event_id < position.event_id:
+        filled = _fill(session, position, zone, events_max)
+    if _places(position) != before:
         position.moved_at = now
         session.flush()
-    return counted
+    is_done = (
+        position.wide_event_id == position.event_id >= decided.event_id
+        and position.transaction_id >= decided.transaction_id
+    )
+    return Advanced(events, transactions, is_done=is_done, filled=filled)
 
 
 def restart(session: Session, *, zone: ZoneInfo, now: datetime) -> None:
@@ -97,27 +110,55 @@ def restart(session: Session, *, zone: ZoneInfo, now: datetime) -> None:
         )
     position = store.lock_position(session, zone=zone.key, now=now)
     store.empty(session)
-    position.event_id = position.transaction_id = 0
+    position.event_id = position.wide_event_id = position.transaction_id = 0
     position.zone, position.moved_at = zone.key, now
     session.flush()
 
 
 def _follow_clock(session: Session, position: ReportPosition, zone: ZoneInfo) -> None:
     if position.zone != zone.key:
-        store.derive_days_and_months(session, zone)
+        clock.derive_days_and_months(session, zone, wide=position.wide_event_id)
         position.zone = zone.key
         session.flush()
 
 
-def _count_events(session: Session, after: int, upto: int, zone: ZoneInfo) -> int:
+def _places(position: ReportPosition) -> tuple[int, int, int]:
+    return position.event_id, position.wide_event_id, position.transaction_id
+
+
+def _count_events(
+    session: Session, position: ReportPosition, decided: Tops, zone: ZoneInfo, events_max: int
+) -> int:
+    after, upto = position.event_id, min(decided.event_id, position.event_id + events_max)
     if upto <= after:
         return 0
+    folded, number = _folded(session, after, upto, zone)
+    if position.wide_event_id == after:
+        store.add(session, folded)
+        position.wide_event_id = upto
+    else:  # what is between is filled in first: each position stands for all below it
+        store.add_base(session, folded)
+    position.event_id = upto
+    return number
+
+
+def _fill(session: Session, position: ReportPosition, zone: ZoneInfo, events_max: int) -> int:
+    after = position.wide_event_id
+    upto = min(position.event_id, after + events_max)
+    folded, number = _folded(session, after, upto, zone)
+    store.add_wide(session, folded)
+    position.wide_event_id = upto
+    return number
+
+
+def _folded(session: Session, after: int, upto: int, zone: ZoneInfo) -> tuple[Fold, int]:
+    """The sums of the events above one id up to another, and how many those are."""
     events = store.load_events(session, after=after, upto=upto)
-    folded = Fold(zone, store.name_ids(session, names_of(events)))
+    costs = pricing_store.costs_per_point(session)
+    folded = Fold(zone, store.name_ids(session, names_of(events)), costs)
     for event in events:
         folded.add(event)
-    store.add(session, folded)
-    return len(events)
+    return folded, len(events)
 
 
 def _count_moved(session: Session, after: int, upto: int) -> int:

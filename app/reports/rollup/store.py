@@ -3,41 +3,47 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
-from app.db import Base, insert_ignoring, upsert_adding
+from app.db import Base, execute_rows, insert_ignoring, upsert_adding
 from app.ledger.models import Account, Transaction
 from app.metering.lines import store as lines_store
 from app.metering.models import UsageEvent, UsageLine
+from app.metering.months import month_of
 from app.metering.store import lines_of
 from app.reports.models import (
     ReportPosition,
     UsageByLink,
     UsageByModel,
+    UsageBySegment,
     UsageByUser,
     UsageCorrection,
     UsageName,
+    UsageTimesByLink,
+    UsageTimesBySegment,
 )
-from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, Event, Fold, Line, Name
-from app.reports.spans import DAY, MONTH, QUARTER, Unit, begin_in, end_in
+from app.reports.named.store import OTHER_NAME
+from app.reports.rollup.clock import store as clock
+from app.reports.rollup.fold import (
+    COSTS,
+    Event,
+    Fold,
+    Line,
+    Name,
+    Sums,
+)
+from app.users.models import User
 
 NAMES_MAX = 10_000
 """Of each kind; what FastGPT calls its apps and models is not in our hands."""
-OTHER_NAME = "…"
-"""Stands for every name beyond these."""
 LOOKS_MAX = 25
 LOOK_AGAIN_S = 0.02
 """A finish takes milliseconds; who takes longer is waited for the next time."""
 
-_TABLES: tuple[tuple[type[Base], Sequence[str]], ...] = (
-    (UsageByLink, EVENT_SUMS),
-    (UsageByUser, EVENT_SUMS),
-    (UsageByModel, LINE_SUMS),
-)
 _WRITING = ("RowExclusiveLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock")
 _LOCKS = sa.table(
     "pg_locks",
@@ -49,6 +55,10 @@ _LOCKS = sa.table(
     sa.column("pid"),
 )
 _ORIGINAL = orm.aliased(Transaction)
+_EVENT_FACTS = (
+    *("id", "received_at", "user_id", "link_id", "app_name", "points", "charge", "segment_id"),
+    *("plan_id", "issuer_id", "price_version_id", "running_time_ms"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,15 @@ def load_events(session: Session, *, after: int, upto: int) -> list[Event]:
             UsageEvent.app_name,
             UsageEvent.points,
             UsageEvent.charge,
+            sa.func.coalesce(UsageEvent.segment_id, 0).label("segment_id"),
+            sa.func.coalesce(UsageEvent.plan_id, 0).label("plan_id"),
+            User.issuer_id,
+            UsageEvent.price_version_id,
+            UsageEvent.running_time_ms,
+            UsageEvent.input_tokens,
+            UsageEvent.output_tokens,
         )
+        .join(User, User.id == UsageEvent.user_id)
         .where(UsageEvent.id > after, UsageEvent.id <= upto)
         .order_by(UsageEvent.id)
     ).all()
@@ -137,7 +155,16 @@ def load_events(session: Session, *, after: int, upto: int) -> list[Event]:
     for condition in lines_of({row.id: row.received_at for row in found}):
         for event_id, line in _lines(session, condition):
             lines[event_id].append(line)
-    return [Event(*row, lines=lines[row.id]) for row in found]
+    gone = set(removed_months(session)) if not all(lines.values()) else set()
+    return [_event(row, lines[row.id], gone) for row in found]
+
+
+def _event(row: Any, lines: Sequence[Line], gone: Collection[int]) -> Event:  # noqa: ANN401 - a row
+    *facts, given, written = row
+    known = dict(zip(_EVENT_FACTS, facts, strict=True))
+    is_gone = not lines and month_of(known["received_at"]) in gone
+    own = (given or 0, written or 0, 0, 0) if is_gone else None
+    return Event(**known, lines=lines, own_tokens=own)
 
 
 def name_ids(session: Session, names: Collection[Name]) -> dict[Name, int]:
@@ -162,10 +189,52 @@ def name_ids(session: Session, names: Collection[Name]) -> dict[Name, int]:
 
 
 def add(session: Session, folded: Fold) -> None:
-    for (table, _), sums in zip(
-        _TABLES, (folded.by_link, folded.by_user, folded.by_model), strict=True
+    """Add everything of these events."""
+    for table, sums in _base_of(folded):
+        upsert_adding(table, session, sums.rows(), key=sums.key, add=sums.columns)
+    _add_separate(session, folded)
+
+
+def add_base(session: Session, folded: Fold) -> None:
+    """Add all but costs, segments and times."""
+    for table, sums in _base_of(folded):
+        rows = [{name: row[name] for name in row if name not in COSTS} for row in sums.rows()]
+        add = [name for name in sums.columns if name not in COSTS]
+        upsert_adding(table, session, rows, key=sums.key, add=add)
+
+
+def add_wide(session: Session, folded: Fold) -> None:
+    """Add the costs, segments and times of events whose other sums are there."""
+    for table, sums in _base_of(folded):
+        rows = [row for row in sums.rows() if any(row[name] for name in COSTS)]
+        if rows:
+            given = [{f"given_{name}": row[name] for name in (*sums.key, *COSTS)} for row in rows]
+            execute_rows(session, _adding_costs(table, sums.key), given)
+    _add_separate(session, folded)
+
+
+def _base_of(folded: Fold) -> tuple[tuple[type[Base], Sums], ...]:
+    return (
+        (UsageByLink, folded.by_link),
+        (UsageByUser, folded.by_user),
+        (UsageByModel, folded.by_model),
+    )
+
+
+def _add_separate(session: Session, folded: Fold) -> None:
+    for table, sums in (
+        (UsageBySegment, folded.by_segment),
+        (UsageTimesByLink, folded.times_by_link),
+        (UsageTimesBySegment, folded.times_by_segment),
     ):
         upsert_adding(table, session, sums.rows(), key=sums.key, add=sums.columns)
+
+
+def _adding_costs(table: type[Base], key: Sequence[str]) -> sa.Update:
+    columns = table.metadata.tables[table.__tablename__].c
+    changed = {name: columns[name] + sa.bindparam(f"given_{name}") for name in COSTS}
+    same = [columns[name] == sa.bindparam(f"given_{name}") for name in key]
+    return sa.update(table.metadata.tables[table.__tablename__]).where(*same).values(changed)
 
 
 def add_corrections(session: Session, rows: list[dict[str, object]]) -> None:
@@ -220,61 +289,10 @@ def removed_months(session: Session) -> list[int]:
 
 def empty(session: Session) -> None:
     """Forget all sums, however long that takes."""
-    _take_time(session)
-    tables: list[type[Base]] = [*(table for table, _ in _TABLES), UsageCorrection]
+    clock.take_time(session)
+    tables: list[type[Base]] = [*(table for table, _ in clock.SUMS), *clock.TIMED, UsageCorrection]
     for table in tables:
         session.execute(sa.delete(table))
-
-
-def derive_days_and_months(session: Session, zone: ZoneInfo) -> None:
-    """Make the sums of days and months anew from those of quarters, by another clock."""
-    _take_time(session)
-    for table, columns in _TABLES:
-        sums = table.metadata.tables[table.__tablename__]
-        session.execute(sa.delete(sums).where(sums.c.width != QUARTER))
-        _widen(session, sums, columns, _Widening(QUARTER, DAY, "day", zone))
-        _widen(session, sums, columns, _Widening(DAY, MONTH, "month", zone))
-
-
-@dataclass(frozen=True, slots=True)
-class _Widening:
-    narrow: int
-    wide: int
-    unit: Unit
-    zone: ZoneInfo
-
-
-def _widen(session: Session, sums: sa.Table, columns: Sequence[str], how: _Widening) -> None:
-    key = [column for column in sums.primary_key.columns if column.name not in {"width", "start"}]
-    for low, high in _stretches(session, sums, how):
-        wider = (
-            sa.select(
-                sa.literal(how.wide),
-                sa.literal(low),
-                *key,
-                *(sa.func.sum(sums.c[name]) for name in columns),
-            )
-            .where(sums.c.width == how.narrow, sums.c.start >= low, sums.c.start < high)
-            .group_by(*key)
-        )
-        names = ["width", "start", *(column.name for column in key), *columns]
-        session.execute(sa.insert(sums).from_select(names, wider))
-
-
-def _stretches(session: Session, sums: sa.Table, how: _Widening) -> Iterator[tuple[int, int]]:
-    """First quarter and end of each day or month that has sums of the narrow width."""
-    last = -1
-    while True:
-        following = sa.select(sa.func.min(sums.c.start)).where(
-            sums.c.width == how.narrow, sums.c.start > last
-        )
-        found = session.scalar(following)
-        if found is None:
-            return
-        low = begin_in(found, how.unit, how.zone)
-        high = end_in(found, how.unit, how.zone)
-        yield low, high
-        last = high - 1
 
 
 def _writers(session: Session) -> set[str]:
@@ -327,8 +345,3 @@ def _known(session: Session, names: Collection[Name]) -> dict[Name, int]:
         )
     )
     return {(kind, name): id_ for kind, name, id_ in rows if (kind, name) in names}
-
-
-def _take_time(session: Session) -> None:
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(sa.text("SET LOCAL statement_timeout = 0"))

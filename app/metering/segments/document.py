@@ -1,0 +1,41 @@
+"""What users have in common when they ask, such as a department, as few rows can say it. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+VALUE_CHARS_MAX = 120
+OTHER = "…"
+"""Stands for every value where there are too many combinations of them."""
+
+Segment = tuple[tuple[str, str], ...]
+"""Names with their values, sorted; names that the user has nothing for are absent."""
+
+
+def segment_of(attributes: Mapping[str, object], followed: Sequence[str]) -> Segment:
+    """Of a user's attributes, those that are followed."""
+    return tuple(
+        sorted(
+            (name, text)
+            for name in set(followed)
+            if (text := _text(attributes.get(name))) is not None
+        )
+    )
+
+
+def overflow(segment: Segment) -> Segment:
+    """What a segment counts as when there are too many already."""
+    return tuple((name, OTHER) for name, _ in segment)
+
+
+def digest(segment: Segment) -> str:
+    """SHA-256 in hex of the attributes as JSON: sorted names, no spaces."""
+    canonical = json.dumps(dict(segment), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _text(value: object) -> str | None:
+    if value is None or value == "":
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text[:VALUE_CHARS_MAX]
