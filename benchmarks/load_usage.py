@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from app import schema
 from app.db import Database
-
 from bulk.crowd import Size
 from bulk.filling import fill
 

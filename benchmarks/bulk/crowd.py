@@ -154,7 +154,8 @@ class Crowd:
         points = rng.integers(1, 4 * NANO, total)
         return Lines(
             place=place,
-            position=np.arange(total, dtype=np.int64) - np.repeat(np.cumsum(counts) - counts, counts),
+            position=np.arange(total, dtype=np.int64)
+            - np.repeat(np.cumsum(counts) - counts, counts),
             model=model,
             kind=kind,
             input_tokens=rng.integers(100, 9000, total),

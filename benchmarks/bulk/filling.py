@@ -4,7 +4,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,7 +81,7 @@ def fill(url: str, size: Size, *, until: datetime, is_parallel: bool = True) -> 
         began = time.monotonic()
     print(f"indexes: {time.monotonic() - began:.0f} s")
     with _said("the rest"):
-        _finish(db, size, until)
+        _finish(db, until)
     db.close()
 
 
@@ -193,7 +193,9 @@ def _widen(db: Database, connection: sa.Connection) -> None:
         day = _DAY_OF_POSTGRESQL if is_postgresql else _DAY_OF_SQLITE
         if is_postgresql:
             session.execute(sa.text("SET LOCAL session_replication_role = replica"))
-        session.connection().exec_driver_sql(_DAYS.format(day=day, no="false" if is_postgresql else 0))
+        session.connection().exec_driver_sql(
+            _DAYS.format(day=day, no="false" if is_postgresql else 0)
+        )
 
 
 def _prepare(db: Database, crowd: Crowd, until: datetime) -> None:
@@ -222,7 +224,7 @@ def _prepare(db: Database, crowd: Crowd, until: datetime) -> None:
     partitions.prepare(db, until)
 
 
-def _finish(db: Database, size: Size, until: datetime) -> None:
+def _finish(db: Database, until: datetime) -> None:
     with db.begin() as session:
         tops = rollup_store.tops(session)
         session.add(

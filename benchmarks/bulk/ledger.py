@@ -98,7 +98,9 @@ class Ledger:
             _compare(head, said, amount, time, (input_hash, digest))
         self._balances[user], self._sequences[user] = balance, sequence
         self._heads[user] = digest
-        book.keep(self.top_id, user, sequence, amount, balance, said.key, input_hash, previous, digest)
+        book.keep(
+            self.top_id, user, sequence, amount, balance, said.key, input_hash, previous, digest
+        )
 
     def balance(self, user: int) -> int:
         return self._balances[user]
@@ -153,7 +155,9 @@ class _Book:
             "id", "wallet_id", "sequence", "amount", "balance_after", "idempotency_key",
             "input_hash", "previous_hash", "hash",
         )  # fmt: skip
-        columns: dict[str, Any] = dict(zip(names, map(list, zip(*self._kept, strict=True)), strict=True))
+        columns: dict[str, Any] = dict(
+            zip(names, map(list, zip(*self._kept, strict=True)), strict=True)
+        )
         self._amounts = np.array(columns["amount"], np.int64)
         self._wallets = np.array(columns["wallet_id"], np.int64) + wallet_id(0)
         places, charges = np.array(self._places), np.array(self._charges)
@@ -210,6 +214,8 @@ def _compare(head: Head, said: _Said, amount: int, time: str, hashes: tuple[str,
         reason=None if is_charge else TOPPED_UP_WHY,
         event_id=int(said.event) if is_charge else None,
     )
-    made: Record = chain.link(head, entry, posted_at=datetime.fromisoformat(time).replace(tzinfo=UTC))
+    made: Record = chain.link(
+        head, entry, posted_at=datetime.fromisoformat(time).replace(tzinfo=UTC)
+    )
     if (made.input_hash, made.hash) != hashes:
         raise LinkDiffers(f"{head.wallet}, transaction {head.sequence + 1}")

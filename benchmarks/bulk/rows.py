@@ -27,13 +27,24 @@ QUESTIONS_OF_A_CHAT = 4
 QUARTER_US = QUARTER_S * 1_000_000
 _ARITHMETIC = json.dumps(
     {
-        "currency": "CNY", "points": "%(points)s", "per_point": "0.5", "points_amount": "%(charge)s",
-        "tokens": [], "per_question": "0", "subtotal": "%(charge)s", "link_multiplier": "1",
-        "plan_multiplier": "1", "multiplied": "%(charge)s", "minimum": "0",
-        "rounded": "%(charge)s", "allowance_left": "0", "allowance_taken": "0",
-        "charge": "%(charge)s", "unpriced": [],
+        "currency": "CNY",
+        "points": "%(points)s",
+        "per_point": "0.5",
+        "points_amount": "%(charge)s",
+        "tokens": [],
+        "per_question": "0",
+        "subtotal": "%(charge)s",
+        "link_multiplier": "1",
+        "plan_multiplier": "1",
+        "multiplied": "%(charge)s",
+        "minimum": "0",
+        "rounded": "%(charge)s",
+        "allowance_left": "0",
+        "allowance_taken": "0",
+        "charge": "%(charge)s",
+        "unpriced": [],
     }
-)  # fmt: skip
+)
 _WARNED = json.dumps({"inclusion_guessed:agent": 1})
 
 
@@ -62,50 +73,58 @@ def event_rows(crowd: Crowd, day: Day) -> Iterator[Batch]:
     count = len(day.ids)
     ids, prints = day.ids.tolist(), day.fingerprints
     links = pa.array(crowd.apps).take(pa.array(day.link_id - 1))
-    chats = day.user_id * 1_000_003 + day.number * 7 + day.at_us // (QUARTER_US * QUESTIONS_OF_A_CHAT)
+    chats = (
+        day.user_id * 1_000_003 + day.number * 7 + day.at_us // (QUARTER_US * QUESTIONS_OF_A_CHAT)
+    )
     warned = [_WARNED if id_ % WARNED_EVERY == 0 else "{}" for id_ in ids]
-    yield "usage_events", {
-        "id": day.ids,
-        "reference": [f"B{id_}" for id_ in ids],
-        "idempotency_key": [f"{digest}:1" for digest in prints],
-        "fingerprint": prints,
-        "link_id": day.link_id,
-        "user_id": day.user_id,
-        "plan_id": plan_of(day.user_id),
-        "received_at": day.at,
-        "app_name": links,
-        "chat_id": [f"chat-{chat:016x}" for chat in chats.tolist()],
-        "generation": always("G5", count),
-        "billed_by": always("token", count),
-        "points": day.points,
-        "charge": day.charge,
-        "input_tokens": day.of_events(day.lines.input_tokens),
-        "output_tokens": day.of_events(day.lines.output_tokens),
-        "node_count": np.diff(np.append(day.first_line, len(day.lines.place))),
-        "running_time_ms": day.running_ms,
-        "body_bytes": np.full(count, BODY_BYTES),
-        "warnings": warned,
-        "arithmetic": _arithmetic(day),
-    }
+    yield (
+        "usage_events",
+        {
+            "id": day.ids,
+            "reference": [f"B{id_}" for id_ in ids],
+            "idempotency_key": [f"{digest}:1" for digest in prints],
+            "fingerprint": prints,
+            "link_id": day.link_id,
+            "user_id": day.user_id,
+            "plan_id": plan_of(day.user_id),
+            "received_at": day.at,
+            "app_name": links,
+            "chat_id": [f"chat-{chat:016x}" for chat in chats.tolist()],
+            "generation": always("G5", count),
+            "billed_by": always("token", count),
+            "points": day.points,
+            "charge": day.charge,
+            "input_tokens": day.of_events(day.lines.input_tokens),
+            "output_tokens": day.of_events(day.lines.output_tokens),
+            "node_count": np.diff(np.append(day.first_line, len(day.lines.place))),
+            "running_time_ms": day.running_ms,
+            "body_bytes": np.full(count, BODY_BYTES),
+            "warnings": warned,
+            "arithmetic": _arithmetic(day),
+        },
+    )
 
 
 def line_rows(crowd: Crowd, day: Day) -> Iterator[Batch]:
     lines = day.lines
     count = len(lines.place)
-    yield "usage_lines", {
-        "event_id": day.ids[lines.place],
-        "position": lines.position,
-        "received_month": _months(day)[lines.place],
-        "model": pa.array(crowd.models).take(pa.array(lines.model)),
-        "node_kind": pa.array(KINDS).take(pa.array(lines.kind)),
-        "input_tokens": lines.input_tokens,
-        "output_tokens": lines.output_tokens,
-        "embedding_tokens": lines.embedding_tokens,
-        "rerank_tokens": np.zeros(count, np.int64),
-        "points": lines.points,
-        "charge": lines.charge,
-        "is_covered": np.zeros(count, bool),
-    }
+    yield (
+        "usage_lines",
+        {
+            "event_id": day.ids[lines.place],
+            "position": lines.position,
+            "received_month": _months(day)[lines.place],
+            "model": pa.array(crowd.models).take(pa.array(lines.model)),
+            "node_kind": pa.array(KINDS).take(pa.array(lines.kind)),
+            "input_tokens": lines.input_tokens,
+            "output_tokens": lines.output_tokens,
+            "embedding_tokens": lines.embedding_tokens,
+            "rerank_tokens": np.zeros(count, np.int64),
+            "points": lines.points,
+            "charge": lines.charge,
+            "is_covered": np.zeros(count, bool),
+        },
+    )
 
 
 def sum_rows(names: Names, day: Day) -> Iterator[Batch]:

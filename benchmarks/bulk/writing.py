@@ -19,7 +19,8 @@ SORTING_MB = 1000
 
 _SECONDARY_OF_POSTGRESQL = """
     SELECT
-        CASE WHEN constraints.oid IS NULL THEN format('DROP INDEX %%s', indexes.indexrelid::regclass)
+        CASE WHEN constraints.oid IS NULL
+        THEN format('DROP INDEX %%s', indexes.indexrelid::regclass)
         ELSE format('ALTER TABLE %%s DROP CONSTRAINT %%I', indrelid::regclass, conname) END,
         CASE WHEN constraints.oid IS NULL THEN pg_get_indexdef(indexes.indexrelid)
         ELSE format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s', indrelid::regclass, conname,
