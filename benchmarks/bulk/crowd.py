@@ -60,6 +60,8 @@ class Day:
     """Usage events of a day, in the order of time."""
 
     number: int
+    begin_us: int
+    """Midnight by the clock of the zone; microseconds since 1970 in UTC."""
     events: int
     """Of the whole load."""
     ids: Numbers
@@ -135,6 +137,7 @@ class Crowd:
         counts = rng.choice(np.array(LINES_OF_AN_ANSWER, dtype=np.int64), count)
         return Day(
             number=number,
+            begin_us=begin_us,
             events=size.events,
             ids=ids,
             at_us=begin_us + np.sort(offsets),

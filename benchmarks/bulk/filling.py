@@ -27,7 +27,8 @@ from rich.progress import Progress
 
 from bulk.crowd import DEPARTMENTS, PLANS, ZONE, Crowd, Size
 from bulk.ledger import CURRENCY, Ledger
-from bulk.rows import Batch, Names, event_rows, line_rows, sum_rows
+from bulk.rows import Batch, Names, event_rows, line_rows
+from bulk.sums import SumsOf
 from bulk.writing import PostgresWriter, SqliteWriter, Writer, hurry, without_indexes
 
 TABLES = (
@@ -38,17 +39,6 @@ TABLES = (
 JOBS = ("events", "lines", "sums", "ledger")
 QUEUED = 6
 """Batches that wait to be written to SQLite: each some megabytes."""
-
-_DAYS = """
-    INSERT INTO usage_days (user_id, day, link_id, is_guest, questions, points, charge,
-                            input_tokens, output_tokens)
-    SELECT user_id, {day}, link_id, {no}, sum(questions), sum(points), sum(charge),
-           sum(input_tokens), sum(output_tokens)
-    FROM usage_by_user WHERE width = 1 GROUP BY user_id, start, link_id
-    ORDER BY user_id, start, link_id
-"""
-_DAY_OF_SQLITE = "date(start * 900 + 28800, 'unixepoch')"  # Shanghai's clock never changes
-_DAY_OF_POSTGRESQL = "(to_timestamp(start * 900) AT TIME ZONE 'Asia/Shanghai')::date"
 
 
 @dataclass(frozen=True)
@@ -76,8 +66,6 @@ def fill(url: str, size: Size, *, until: datetime, is_parallel: bool = True) -> 
     with db.engine.connect() as connection, without_indexes(connection, TABLES):
         with _said(f"{size.events} events with lines, sums and ledger"):
             _write(db, connection, crowd, until, is_parallel=is_parallel)
-        with _said("sums of days and months"):
-            _widen(db, connection)
         began = time.monotonic()
     print(f"indexes: {time.monotonic() - began:.0f} s")
     with _said("the rest"):
@@ -121,18 +109,20 @@ def _write(
 
 def _made(job: str, crowd: Crowd) -> Iterator[tuple[int, Iterator[Batch]]]:
     """How many events each day has, and the rows of the job for it."""
-    ledger = Ledger(crowd)
-    names = Names(crowd)
+    ledger, sums = Ledger(crowd), SumsOf(crowd)
     rows: Callable[[Any], Iterator[Batch]] = {
         "events": lambda day: event_rows(crowd, day),
         "lines": lambda day: line_rows(crowd, day),
-        "sums": lambda day: sum_rows(names, day),
+        "sums": sums.rows,
         "ledger": ledger.rows,
     }[job]
     for number in range(crowd.size.days):
         day = crowd.day(number)
         if len(day.ids):
             yield len(day.ids), rows(day)
+    if job == "sums":
+        yield 0, sums.wider_rows()
+        yield 0, sums.day_rows()
     if job == "ledger":
         yield 0, iter([ledger.account_rows()])
 
@@ -179,23 +169,6 @@ def _work(task: _Task, queue: Any) -> None:  # noqa: ANN401 - multiprocessing's
     except BaseException:
         queue.put(("failed", None, None))
         raise
-
-
-def _widen(db: Database, connection: sa.Connection) -> None:
-    connection.commit()
-    _analyze(db, ["usage_by_link", "usage_by_user", "usage_by_model"])
-    is_postgresql = db.dialect == "postgresql"
-    with db.begin() as session:
-        if is_postgresql:
-            for setting in ("work_mem = '256MB'", "synchronous_commit = off"):
-                session.execute(sa.text(f"SET LOCAL {setting}"))
-        rollup_store.derive_days_and_months(session, ZONE)
-        day = _DAY_OF_POSTGRESQL if is_postgresql else _DAY_OF_SQLITE
-        if is_postgresql:
-            session.execute(sa.text("SET LOCAL session_replication_role = replica"))
-        session.connection().exec_driver_sql(
-            _DAYS.format(day=day, no="false" if is_postgresql else 0)
-        )
 
 
 def _prepare(db: Database, crowd: Crowd, until: datetime) -> None:

@@ -1,18 +1,14 @@
-"""Days of usage as columns of the tables: events, lines, and the sums that reports are made of.
-
-The sums here are of quarters of an hour; the service itself makes days and months of them (see
-``filling``). A test holds them against what the service makes of the same events.
-"""
+"""Days of usage as columns of the tables: events and lines."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from app.money import NANO
-from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, named
-from app.reports.spans import QUARTER, QUARTER_S
+from app.reports.rollup.fold import named
+from app.reports.spans import QUARTER_S
 
 from bulk.crowd import KINDS, PLANS, Crowd, Day, Numbers
 
@@ -127,77 +123,8 @@ def line_rows(crowd: Crowd, day: Day) -> Iterator[Batch]:
     )
 
 
-def sum_rows(names: Names, day: Day) -> Iterator[Batch]:
-    yield from _event_sums(names, day)
-    yield _line_sums(names, day)
-
-
 def plan_of(user_id: Numbers) -> Numbers:
     return 1 + user_id % PLANS
-
-
-def _event_sums(names: Names, day: Day) -> Iterator[Batch]:
-    lines = day.lines
-    sums = (
-        np.ones(len(day.ids), np.int64),
-        day.points,
-        day.charge,
-        day.of_events(lines.input_tokens),
-        day.of_events(lines.output_tokens),
-        day.of_events(lines.embedding_tokens),
-        np.zeros(len(day.ids), np.int64),
-    )
-    added = dict(zip(EVENT_SUMS, sums, strict=True))
-    when = _when(day.at_us)
-    where = {"link_id": day.link_id, "app_id": names.app_of(day.link_id)}
-    yield "usage_by_link", _added(when | where, added)
-    yield "usage_by_user", _added(when | {"user_id": day.user_id} | where, added)
-
-
-def _line_sums(names: Names, day: Day) -> Batch:
-    lines, of = day.lines, day.lines.place
-    sums = (
-        _first_of(of, lines.model, lines.kind),
-        lines.points,
-        lines.charge,
-        lines.input_tokens,
-        lines.output_tokens,
-        lines.embedding_tokens,
-        np.zeros(len(of), np.int64),
-        _first_of(of, lines.model),
-        _first_of(of, lines.kind),
-    )
-    key = _when(day.at_us[of]) | {
-        "link_id": day.link_id[of],
-        "app_id": names.app_of(day.link_id[of]),
-        "model_id": names.first_model + lines.model,
-        "kind_id": names.first_kind + lines.kind,
-    }
-    return "usage_by_model", _added(key, dict(zip(LINE_SUMS, sums, strict=True)))
-
-
-def _when(at_us: Numbers) -> dict[str, Numbers]:
-    return {"width": np.full(len(at_us), QUARTER), "start": at_us // QUARTER_US}
-
-
-def _first_of(*keys: Numbers) -> Numbers:
-    """One where that combination of keys is there for the first time, zero where it is again."""
-    packed = np.zeros(len(keys[0]), np.int64)
-    for key in keys:
-        packed = packed * 4096 + key
-    first = np.zeros(len(packed), np.int64)
-    first[np.unique(packed, return_index=True)[1]] = 1
-    return first
-
-
-def _added(key: Mapping[str, Numbers], sums: Mapping[str, Numbers]) -> Columns:
-    """Rows of each key with its sums, in the order of the keys."""
-    table = pa.table({**key, **sums})
-    wanted: Sequence[tuple[str, str]] = [(name, "sum") for name in sums]
-    added = table.group_by(list(key), use_threads=False).aggregate(wanted)
-    added = added.rename_columns({f"{name}_sum": name for name in sums})
-    in_order = added.sort_by([(name, "ascending") for name in key])
-    return {name: in_order[name].to_numpy() for name in in_order.column_names}
 
 
 def _months(day: Day) -> Numbers:
