@@ -44,8 +44,9 @@ PAGES = {
     "audit": "/admin/audit/",
     "operators": "/admin/operators/",
     "settings": "/admin/settings/",
-    "API: month by model": "/admin/api/v1/usage?by=model&per=day&period=30d",
-    "API: top users": "/admin/api/v1/usage?by=user&period=30d",
+    "API: month by model": "/admin/api/v1/usage/report?by=model&per=day&period=30d",
+    "API: top users": "/admin/api/v1/usage/report?by=user&period=30d",
+    "API: overview": "/admin/api/v1/usage/overview",
     "API: answers": "/admin/api/v1/usage/events",
 }
 OK = 200

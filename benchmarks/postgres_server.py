@@ -14,7 +14,7 @@ SETTINGS = {
     "effective_cache_size": "8GB",
     "work_mem": "32MB",
     "maintenance_work_mem": "1GB",
-    "max_wal_size": "8GB",
+    "max_wal_size": "4GB",
     "checkpoint_timeout": "30min",
     "random_page_cost": "1.1",
     "max_parallel_workers_per_gather": "0",

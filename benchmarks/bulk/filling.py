@@ -36,6 +36,10 @@ TABLES = (
     "usage_by_model", "usage_corrections", "ledger_accounts", "ledger_transactions",
     "ledger_postings",
 )  # fmt: skip
+NUMBERED = (
+    "usage_events", "usage_names", "ledger_accounts", "ledger_transactions", "users", "links",
+)  # fmt: skip
+"""Tables whose ids were given here: the next one must follow them."""
 JOBS = ("events", "lines", "sums", "ledger")
 QUEUED = 6
 """Batches that wait to be written to SQLite: each some megabytes."""
@@ -210,7 +214,7 @@ def _finish(db: Database, until: datetime) -> None:
             )
         )
         if db.dialect == "postgresql":
-            for table in ("usage_events", "usage_names", "ledger_accounts", "ledger_transactions"):
+            for table in NUMBERED:
                 newest = f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))"
                 session.execute(sa.text(newest))
     _analyze(db, TABLES)
