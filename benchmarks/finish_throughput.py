@@ -77,19 +77,20 @@ class Measured:
 class Scene:
     """Users with wallets on one link, and an endless supply of answers to their questions."""
 
-    def __init__(self, db: Database, users: int) -> None:
+    def __init__(self, db: Database, users: int, name: str = "portal") -> None:
         self.db = db
-        self._rng = random.Random(1)
+        self._rng = random.Random(name)
         self._made = 0
+        self._name = name
         self._now = datetime.now(UTC)
         with db.begin() as session:
-            issuer = Issuer(name="portal", kind="jwt", origin="database", spec={}, status="active")
+            issuer = Issuer(name=name, kind="jwt", origin="database", spec={}, status="active")
             issuer.created_at = self._now
-            plan = Plan(name="plan", limits={}, price_multiplier=NANO, created_at=self._now)
-            link = _link(self._now)
+            plan = Plan(name=name, limits={}, price_multiplier=NANO, created_at=self._now)
+            link = _link(name, self._now)
             session.add_all([issuer, plan, link])
             session.flush()
-            people = [_user(issuer.id, number, self._now) for number in range(users)]
+            people = [_user(issuer.id, name, number, self._now) for number in range(users)]
             session.add_all(people)
             session.flush()
             ids = [person.id for person in people]
@@ -117,7 +118,7 @@ class Scene:
             ),
             fingerprint=fingerprint(visitor.link.id, visitor.user_id, body),
             priced_by=PricedBy(DEFAULT_BOOK, None),
-            reference=f"b{self._made}",
+            reference=f"{self._name[-8:]}{self._made}",
             received_at=self._now,
         )
 
@@ -146,12 +147,12 @@ def _compare(scene: Scene, threads: int, options: Options) -> str:
         committer.settle,
     ]
     for settle in ways:
-        _measure(scene, settle, threads, WARM_UP)
+        measure(scene, settle, threads, WARM_UP)
     alone, together = [], []
     for number in range(options.rounds):
         results = [alone, together]
         for way in (0, 1) if number % 2 else (1, 0):
-            results[way].append(_measure(scene, ways[way], threads, options.finishes))
+            results[way].append(measure(scene, ways[way], threads, options.finishes))
     return _row(alone, together, options.finishes)
 
 
@@ -168,7 +169,7 @@ def _row(alone: Sequence[Measured], together: Sequence[Measured], finishes: int)
     )
 
 
-def _measure(scene: Scene, settle: Settle, threads: int, finishes: int) -> Measured:
+def measure(scene: Scene, settle: Settle, threads: int, finishes: int) -> Measured:
     """Let that many threads settle the finishes, each taking the next as soon as it is done."""
     queue = iter(scene.turns(finishes))
     taking, start = threading.Lock(), threading.Barrier(threads + 1)
@@ -254,9 +255,9 @@ def _check_durable(db: Database) -> None:
                 sys.exit(f"PostgreSQL has {setting}={value}: the numbers would mean nothing")
 
 
-def _link(now: datetime) -> Link:
+def _link(name: str, now: datetime) -> Link:
     return Link(
-        name="link",
+        name=name,
         status="active",
         messages={},
         allows_guests=False,
@@ -269,11 +270,11 @@ def _link(now: datetime) -> Link:
     )
 
 
-def _user(issuer_id: int, number: int, now: datetime) -> User:
+def _user(issuer_id: int, name: str, number: int, now: datetime) -> User:
     return User(
         issuer_id=issuer_id,
-        subject=f"person-{number}",
-        uid=f"u_{number}",
+        subject=f"{name}-{number}",
+        uid=f"{name}_{number}",
         attributes={},
         limits={},
         status="active",

@@ -1,15 +1,22 @@
-"""How long reports take, on a database that load_usage.py has filled. See README.md beside it."""
+"""How long reports and exports take, on a database that load_usage.py has filled.
+
+See README.md beside this file.
+"""
 
 import argparse
-import statistics
+import json
 import sys
 import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import sqlalchemy as sa
 from app.db import Database
+from app.ledger.models import Transaction
 from app.metering.models import UsageEvent
 from app.reports.events.detail import find_event
 from app.reports.events.listing import list_events
@@ -17,15 +24,29 @@ from app.reports.events.store import EventFilters
 from app.reports.explore import explore
 from app.reports.overview import overview
 from app.reports.query import Filters, Query
+from app.statements.statement import load_statement
+from bulk.crowd import ZONE
+from bulk.measuring import measure, run
 from sqlalchemy.orm import Session
 
-ZONE, ELSEWHERE = ZoneInfo("Asia/Shanghai"), ZoneInfo("America/New_York")
+ELSEWHERE = ZoneInfo("America/New_York")
+HEAVY, COMMON = 1, 20_000
+"""Users: who asks more than all others, and one like most."""
+EXPORTS = ("events", "lines", "postings", "statements")
+EXPORT_CHILD = Path(__file__).parent / "export_once.py"
 
 Work = Callable[[Session], object]
 
 
-def works(reference: str, now: datetime) -> dict[str, Work]:
+def works(db: Database, reference: str, now: datetime) -> dict[str, Work]:
     """What is measured: a month that ends now, and pages of single answers."""
+    return {
+        **_reports(now),
+        **_pages(db, reference, now),
+    }
+
+
+def _reports(now: datetime) -> dict[str, Work]:
     month = now - timedelta(days=30)
 
     def report(**asked: object) -> Work:
@@ -33,12 +54,7 @@ def works(reference: str, now: datetime) -> dict[str, Work]:
         query = Query(**{**known, **asked})  # type: ignore[arg-type]
         return lambda session: explore(session, query)
 
-    def page(**chosen: object) -> Work:
-        filters = EventFilters(**chosen)  # type: ignore[arg-type]
-        return lambda session: list_events(session, filters)
-
-    alice = Filters(users=frozenset({1}))
-    old = now - timedelta(days=20)
+    heavy, common = (Filters(users=frozenset({user})) for user in (HEAVY, COMMON))
     return {
         "overview": lambda session: overview(session, zone=ZONE, now=now),
         "month by model": report(by=("model",)),
@@ -50,60 +66,181 @@ def works(reference: str, now: datetime) -> dict[str, Work]:
             by=("link",), per="month", since=now - timedelta(days=400)
         ),
         "top 20 users of the month": report(by=("user",), limit=20),
+        "top 20 users of all time": report(by=("user",), limit=20, since=now - timedelta(days=400)),
         "visitors of the month": report(with_visitors=True),
         "visitors per day of the month": report(with_visitors=True, per="day"),
         "hours of a week": report(per="hour", since=now - timedelta(days=7)),
-        "one user's month, per day": report(filters=alice, per="day"),
-        "one user's month, by model": report(filters=alice, by=("model",)),
+        "heaviest user's month, per day": report(filters=heavy, per="day"),
+        "heaviest user's month, by model": report(filters=heavy, by=("model",)),
+        "a user's month, per day": report(filters=common, per="day"),
+        "a user's month, by model": report(filters=common, by=("model",)),
         "month by user and model": report(by=("user", "model"), limit=20),
+    }
+
+
+def _pages(db: Database, reference: str, now: datetime) -> dict[str, Work]:
+    old = now - timedelta(days=20)
+
+    def page(**chosen: object) -> Work:
+        filters = EventFilters(**chosen)  # type: ignore[arg-type]
+        return lambda session: list_events(session, filters)
+
+    return {
+        "heaviest user's statement": lambda _: load_statement(db, user_id=HEAVY),
+        "heaviest user's statement, far back": lambda _: load_statement(
+            db, user_id=HEAVY, before=1000
+        ),
+        "a user's statement": lambda _: load_statement(db, user_id=COMMON),
         "answers, newest": page(),
         "answers of 20 days ago": page(until=old),
-        "answers of one user": page(user_id=1),
+        "answers of one user": page(user_id=COMMON),
         "answers of one link": page(link_id=1, until=old),
         "answers with a model": page(model="model-01"),
         "answers with warnings": page(with_warnings=True),
         "answers of one chat": page(chat_id="nothing"),
-        "one answer": lambda session: find_event(session, reference),
+        "one answer, with lines and arithmetic": lambda session: find_event(session, reference),
     }
 
 
-def measure(db: Database, work: Work, rounds: int) -> tuple[float, float, float]:
-    """Milliseconds of some rounds, after one that is not counted: median, worst, processor's.
-
-    The last is of this process alone, and what other programs of the machine change least.
-    """
-    took, worked = [], []
-    for _ in range(rounds + 1):
-        began, cpu = time.perf_counter(), time.process_time()
+def bounds(db: Database) -> dict[str, float]:
+    """Milliseconds that the database itself takes to count."""
+    found = {}
+    for table in (UsageEvent, Transaction):
         with db.read() as session:
-            work(session)
-        took.append((time.perf_counter() - began) * 1000)
-        worked.append((time.process_time() - cpu) * 1000)
-    return statistics.median(took[1:]), max(took[1:]), statistics.median(worked[1:])
+            began = time.perf_counter()
+            session.scalar(sa.select(sa.func.count()).select_from(table))
+            name = f"SELECT count(*) FROM {table.__tablename__}"
+            found[name] = (time.perf_counter() - began) * 1000
+    return found
+
+
+_RAW = {
+    "events": "SELECT * FROM usage_events WHERE received_at >= {low} AND received_at < {high}",
+    "lines": "SELECT l.* FROM usage_events e JOIN usage_lines l ON l.event_id = e.id "
+    "AND l.received_month IN {months} WHERE e.received_at >= {low} AND e.received_at < {high}",
+    "postings": "SELECT * FROM ledger_transactions t JOIN ledger_postings p "
+    "ON p.transaction_id = t.id WHERE t.posted_at >= {low} AND t.posted_at < {high}",
+    "statements": "SELECT wallet_id, kind, sum(amount) FROM ledger_transactions "
+    "WHERE posted_at >= {low} AND posted_at < {high} GROUP BY wallet_id, kind",
+}
+"""What an export reads, as the database reads it by itself."""
+
+
+def raw(db: Database, kind: str, month: str) -> tuple[int, float]:
+    """Rows and seconds of ``COPY … TO`` of an export's tables; of a bare cursor on SQLite."""
+    low, high = _bounds_of(month)
+    months = f"({low:%Y%m}, {high:%Y%m})"
+    statement = _RAW[kind].format(
+        low=f"'{low:%Y-%m-%d %H:%M:%S.%f}'", high=f"'{high:%Y-%m-%d %H:%M:%S.%f}'", months=months
+    )
+    with db.read() as session:
+        driver: Any = session.connection().connection.driver_connection
+        began = time.monotonic()
+        rows = (
+            _copied(driver, statement) if db.dialect == "postgresql" else _read(driver, statement)
+        )
+        return rows, time.monotonic() - began
+
+
+def _copied(driver: psycopg.Connection[Any], statement: str) -> int:
+    driver.execute("SET statement_timeout = 0")
+    with driver.cursor() as cursor:
+        with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as stream:
+            for _ in stream:
+                pass
+        return cursor.rowcount
+
+
+def _read(driver: Any, statement: str) -> int:  # noqa: ANN401 - DBAPI connection
+    return sum(1 for _ in driver.execute(statement))
+
+
+def _bounds_of(month: str) -> tuple[datetime, datetime]:
+    low = datetime.strptime(month, "%Y-%m").replace(tzinfo=ZONE)
+    high = (low + timedelta(days=32)).replace(day=1)
+    return low.astimezone(UTC), high.astimezone(UTC)
+
+
+def exports(db: Database, url: str, now: datetime) -> Iterator[tuple[str, dict[str, float]]]:
+    """Each export of last month in a process of its own, beside the database's own bound."""
+    month = f"{now.astimezone(ZONE).replace(day=1) - timedelta(days=1):%Y-%m}"
+    for kind in EXPORTS:
+        raw_rows, raw_s = raw(db, kind, month)
+        done = run([str(EXPORT_CHILD), url, kind, month])
+        said: dict[str, float] = json.loads(done.said)
+        yield (
+            kind,
+            {
+                "rows": said["rows"],
+                "rows_per_s": said["rows"] / said["wall_s"],
+                "rows_per_cpu_s": said["rows"] / done.cpu_s,
+                "peak_mb": done.peak_mb,
+                "idle_mb": said["idle_mb"],
+                "raw_rows": raw_rows,
+                "raw_rows_per_s": raw_rows / raw_s,
+                "times_raw": said["wall_s"] / raw_s,
+            },
+        )
+
+
+def _print_growth(found: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    print(f"\nfrom {before['events']} to {found['events']} events:")
+    for name, times in found["reports"].items():
+        if (old := before["reports"].get(name)) is not None:
+            ratio = times["cpu"] / max(old["cpu"], 0.01)
+            medians = f"{old['median']:8.1f} {times['median']:8.1f}"
+            print(f"{name:<40} {medians} ms   CPU {ratio:5.2f}x")
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", default="", help="those with this in their names")
-    options = parser.parse_args()
-    db = Database(options.url)
+    options = _options()
+    db = Database(options.url, statement_timeout_s=600)
     with db.read() as session:
         newest = session.scalars(
             sa.select(UsageEvent).order_by(UsageEvent.id.desc()).limit(1)
         ).one()
-        count_began = time.perf_counter()
-        count = session.scalar(sa.select(sa.func.count()).select_from(UsageEvent))
-        counting = (time.perf_counter() - count_began) * 1000
-    print(f"{db.dialect}: {count} events; counting them takes {counting:.0f} ms")
+    found: dict[str, Any] = {"database": db.server_version(), "events": newest.id}
+    print(f"{found['database']}: {newest.id} events")
+    found["bounds"] = bounds(db)
+    for name, took in found["bounds"].items():
+        print(f"{name:<45} {took:10.0f}  ms")
     print(f"{'':<40} {'median':>8} {'worst':>8} {'CPU':>8}  ms")
-    for name, work in works(newest.reference, newest.received_at).items():
+    found["reports"] = {}
+    for name, work in works(db, newest.reference, newest.received_at).items():
         if options.only in name:
-            median, worst, cpu = measure(db, work, options.rounds)
-            print(f"{name:<40} {median:8.1f} {worst:8.1f} {cpu:8.1f}", flush=True)
+            times = measure(db, work, rounds=options.rounds, budget_s=options.budget)
+            found["reports"][name] = times.as_json()
+            print(f"{name:<40} {times.median:8.1f} {times.worst:8.1f} {times.cpu:8.1f}", flush=True)
+    found["exports"] = {}
+    if not options.only or options.only == "exports":
+        print(
+            f"{'':<12} {'rows':>9} {'rows/s':>9} {'rows/CPU s':>10} {'raw/s':>9} {'':>6} {'MB':>5}"
+        )
+        for name, one in exports(db, options.url, newest.received_at):
+            found["exports"][name] = one
+            print(
+                f"{name:<12} {one['rows']:9.0f} {one['rows_per_s']:9.0f} "
+                f"{one['rows_per_cpu_s']:10.0f} {one['raw_rows_per_s']:9.0f} "
+                f"{one['times_raw']:5.1f}x {one['peak_mb']:5.0f}",
+                flush=True,
+            )
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2), "utf-8")
+    if options.before:
+        _print_growth(found, json.loads(options.before.read_text("utf-8")))
     db.close()
     return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--budget", type=float, default=15, help="seconds for each, about")
+    parser.add_argument("--only", default="", help="those with this in their names; or exports")
+    parser.add_argument("--json", type=Path, help="write what was found there")
+    parser.add_argument("--before", type=Path, help="such a file of fewer events, to compare with")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

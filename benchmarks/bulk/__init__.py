@@ -1,0 +1,1 @@
+"""Much usage, made and written the bulk way: see ../load_usage.py."""
