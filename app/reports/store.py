@@ -78,6 +78,8 @@ def sums(
     session: Session, wanted: Wanted, *, sort: str = "charge", limit: int | None = None
 ) -> list[Found]:
     """What the groups of each bucket add up to, those with the most of ``sort`` first."""
+    if limit is not None and "user" in wanted.by and not sources.reads_books(wanted):
+        return _sums_of_top(session, wanted, sort, limit)
     source = sources.source_of(session, wanted)
     keys = [source.groups[group] for group in wanted.by]
     measures = [source.measures[name].label(name) for name in SUMS]
@@ -96,6 +98,27 @@ def sums(
         Found(row[0], tuple(row[1:width]), _sums(row[width:]))
         for row in session.execute(statement, source.given)
     ]
+
+
+def _sums_of_top(session: Session, wanted: Wanted, sort: str, limit: int) -> list[Found]:
+    """As ``sums``, of users: with many of them, adding up all that is not shown takes longest.
+
+    The period is one bucket.
+    """
+    source = sources.source_of(session, wanted)
+    keys = [source.groups[group] for group in wanted.by]
+    statement = (
+        sa.select(*keys)
+        .select_from(source.rows)
+        .where(*sources.conditions(wanted, source))
+        .group_by(*keys)
+        .having(source.existing)
+        .order_by(source.measures[sort].desc(), *keys)
+        .limit(limit)
+    )
+    top = [tuple(row) for row in session.execute(statement, source.given)]
+    found = {one.keys: one for one in sums(session, replace(wanted, only=top))} if top else {}
+    return [found[keys] for keys in top]
 
 
 def visitors(session: Session, wanted: Wanted) -> dict[Place, int]:

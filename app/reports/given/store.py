@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -23,9 +24,38 @@ _TIMES: _Columns = (
 )
 _COST: _Columns = tuple((name, sa.BigInteger()) for name in ("version", "whole", "fraction"))
 _NANO = 1_000_000_000
+_ALONE = "spans_alone"
+_LOOK_UP = sa.select(
+    *(
+        sa.func.set_config(f"enable_{way}join", sa.bindparam("joins", type_=sa.String), True)
+        for way in ("hash", "merge")
+    )
+)
 
 Given = tuple[Any, Mapping[str, Any]]
 """A table, and the parameters that fill it."""
+
+
+def look_up(session: Session, *, each_alone: bool) -> None:
+    """Whether PostgreSQL is to look each span up in an index; until it is said anew.
+
+    It cannot know how little of a table a span has. Of sums that have grown it would rather read
+    everything, and compare each row with each span: minutes instead of milliseconds.
+    """
+    if _is_postgresql(session) and session.info.get(_ALONE) is not each_alone:
+        session.execute(_LOOK_UP, {"joins": "off" if each_alone else "on"})
+        session.info[_ALONE] = each_alone
+
+
+def within(
+    session: Session, at: orm.InstrumentedAttribute[Any], buckets: Sequence[Sequence[Span]]
+) -> list[sa.ColumnElement[bool]]:
+    """That a time is in the period of all buckets: PostgreSQL estimates by it; SQLite does not."""
+    spans = [span for bucket in buckets for span in bucket]
+    if not spans or not _is_postgresql(session):
+        return []
+    low, high = min(span.low for span in spans), max(span.high for span in spans)
+    return [at >= begin_of(low), at < begin_of(high)]
 
 
 def spans(session: Session, buckets: Sequence[Sequence[Span]]) -> Given:

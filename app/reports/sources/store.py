@@ -137,12 +137,13 @@ def users_of(session: Session, wanted: Wanted) -> Source:
         groups=_event_groups(wanted),
         measures={},
         existing=sa.true(),
-        conditions=(UsageEvent.id <= wanted.counted,),
+        conditions=_counted(session, wanted),
         given=parameters,
     )
 
 
 def _of_table(session: Session, wanted: Wanted, table: sa.Table) -> Source:
+    given.look_up(session, each_alone=True)
     spans, parameters = given.spans(session, wanted.buckets)
     return replace(_kept(spans, table, wanted.questions, _joins(wanted)), given=parameters)
 
@@ -154,6 +155,7 @@ def kept_times(session: Session, wanted: Wanted) -> Source | None:
         return None
     if not all(_is_in(table, group) for group in wanted.dimensions):
         return None
+    given.look_up(session, each_alone=True)
     spans, parameters = given.spans(session, wanted.buckets)
     return replace(_kept_times(spans, table, _joins(wanted)), given=parameters)
 
@@ -168,7 +170,7 @@ def event_times(session: Session, wanted: Wanted) -> Source:
         measures={"answers": spans.c.sign},
         existing=None,
         conditions=(
-            UsageEvent.id <= wanted.counted,
+            *_counted(session, wanted),
             UsageEvent.running_time_ms.is_not(None),
         ),
         given=parameters,
@@ -307,6 +309,13 @@ def _joined_events(spans: Any, wanted: Wanted) -> Any:  # noqa: ANN401 - SQLAlch
     return joined
 
 
+def _counted(session: Session, wanted: Wanted) -> tuple[sa.ColumnElement[bool], ...]:
+    """Of events: those that count."""
+    given.look_up(session, each_alone=False)
+    in_period = given.within(session, UsageEvent.received_at, wanted.buckets)
+    return (UsageEvent.id <= wanted.counted, *in_period)
+
+
 def _event_groups(wanted: Wanted) -> dict[str, Any]:
     return {
         "user": UsageEvent.user_id,
@@ -350,7 +359,7 @@ def _books(session: Session, wanted: Wanted) -> Source:
         },
         existing=sa.true(),
         texts=LINE_GROUPS,
-        conditions=(event.id <= wanted.counted,),
+        conditions=_counted(session, wanted),
         given={**parameters, **prices},
     )
 
