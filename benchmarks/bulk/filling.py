@@ -15,17 +15,29 @@ from app.db import Database
 from app.ledger import store as ledger_store
 from app.links.models import Link
 from app.metering.lines import store as lines_store
-from app.metering.models import UsageEvent
+from app.metering.models import UsageEvent, UsageSegment
 from app.metering.months import month_of, months_from
-from app.money import NANO
+from app.metering.segments.document import digest
+from app.money import NANO, format_nano
 from app.plans.models import Plan
+from app.pricing.book import PriceBook
+from app.pricing.models import PriceVersion
 from app.reports.models import ReportPosition, UsageName
 from app.reports.rollup import store as rollup_store
 from app.tokens.models import Issuer
 from app.users.models import User
 from rich.progress import Progress
 
-from bulk.crowd import DEPARTMENTS, PLANS, ZONE, Crowd, Size
+from bulk.crowd import (
+    COST_PER_POINT,
+    DEPARTMENTS,
+    ISSUER,
+    PLANS,
+    PRICE_VERSION,
+    ZONE,
+    Crowd,
+    Size,
+)
 from bulk.ledger import CURRENCY, Ledger
 from bulk.rows import Batch, Names, event_rows, line_rows
 from bulk.sums import SumsOf
@@ -33,11 +45,13 @@ from bulk.writing import PostgresWriter, SqliteWriter, Writer, hurry, without_in
 
 TABLES = (
     "usage_events", "usage_lines", "usage_days", "usage_by_link", "usage_by_user",
-    "usage_by_model", "usage_corrections", "ledger_accounts", "ledger_transactions",
+    "usage_by_model", "usage_by_segment", "usage_times_by_link", "usage_times_by_segment",
+    "usage_corrections", "ledger_accounts", "ledger_transactions",
     "ledger_postings",
 )  # fmt: skip
 NUMBERED = (
-    "usage_events", "usage_names", "ledger_accounts", "ledger_transactions", "users", "links",
+    "usage_events", "usage_names", "usage_segments", "ledger_accounts", "ledger_transactions",
+    "users", "links", "price_versions",
 )  # fmt: skip
 """Tables whose ids were given here: the next one must follow them."""
 JOBS = ("events", "lines", "sums", "ledger")
@@ -184,6 +198,10 @@ def _prepare(db: Database, crowd: Crowd, until: datetime) -> None:
         issuer.created_at = begin
         session.add(issuer)
         session.flush()
+        if issuer.id != ISSUER:
+            sys.exit("the database has issuers already: load into a new one")
+        session.add(_prices(begin))
+        session.execute(sa.insert(UsageSegment), [_segment(one) for one in range(DEPARTMENTS)])
         session.execute(sa.insert(Plan), [_plan(number, begin) for number in range(PLANS)])
         people = [_user(issuer.id, number, begin) for number in range(1, size.users + 1)]
         session.execute(sa.insert(User), people)
@@ -208,6 +226,7 @@ def _finish(db: Database, until: datetime) -> None:
             ReportPosition(
                 id=1,
                 event_id=tops.event_id,
+                wide_event_id=tops.event_id,
                 transaction_id=tops.transaction_id,
                 zone=ZONE.key,
                 moved_at=until,
@@ -233,6 +252,30 @@ def _analyze(db: Database, tables: Any) -> None:  # noqa: ANN401 - any names
             connection.exec_driver_sql(f"VACUUM ANALYZE {name}")
 
 
+def _prices(at: datetime) -> PriceVersion:
+    per_point = {"per_point": "0.5", "cost_per_point": format_nano(COST_PER_POINT)}
+    book = PriceBook.model_validate(per_point)
+    return PriceVersion(
+        id=PRICE_VERSION,
+        effective_at=at,
+        document=book.document(),
+        digest=book.digest(),
+        created_at=at,
+        created_by="bench",
+    )
+
+
+def _segment(number: int) -> dict[str, Any]:
+    attributes = {"department": _department(number)}
+    return {
+        "id": number + 1, "digest": digest(tuple(attributes.items())), "attributes": attributes,
+    }  # fmt: skip
+
+
+def _department(number: int) -> str:
+    return f"department {1 + number % DEPARTMENTS:02}"
+
+
 def _plan(number: int, at: datetime) -> dict[str, Any]:
     return {
         "name": f"plan-{number + 1}", "limits": {}, "credit_limit": None,
@@ -241,7 +284,7 @@ def _plan(number: int, at: datetime) -> dict[str, Any]:
 
 
 def _user(issuer_id: int, number: int, at: datetime) -> dict[str, Any]:
-    department = f"department {1 + number % DEPARTMENTS:02}"
+    department = _department(number)
     return {
         "id": number, "issuer_id": issuer_id, "subject": f"person-{number}", "uid": f"u_{number}",
         "name": f"Person {number}", "plan_id": 1 + number % PLANS,

@@ -10,7 +10,7 @@ from app.money import NANO
 from app.reports.rollup.fold import named
 from app.reports.spans import QUARTER_S
 
-from bulk.crowd import KINDS, PLANS, Crowd, Day, Numbers
+from bulk.crowd import DEPARTMENTS, KINDS, PLANS, PRICE_VERSION, Crowd, Day, Numbers
 
 Columns = Mapping[str, Any]
 """Of each column its values: an array of numpy or pyarrow, or a list. All are equally long."""
@@ -83,6 +83,7 @@ def event_rows(crowd: Crowd, day: Day) -> Iterator[Batch]:
             "link_id": day.link_id,
             "user_id": day.user_id,
             "plan_id": plan_of(day.user_id),
+            "price_version_id": np.full(count, PRICE_VERSION),
             "received_at": day.at,
             "app_name": links,
             "chat_id": [f"chat-{chat:016x}" for chat in chats.tolist()],
@@ -97,6 +98,7 @@ def event_rows(crowd: Crowd, day: Day) -> Iterator[Batch]:
             "body_bytes": np.full(count, BODY_BYTES),
             "warnings": warned,
             "arithmetic": _arithmetic(day),
+            "segment_id": segment_of(day.user_id),
         },
     )
 
@@ -125,6 +127,11 @@ def line_rows(crowd: Crowd, day: Day) -> Iterator[Batch]:
 
 def plan_of(user_id: Numbers) -> Numbers:
     return 1 + user_id % PLANS
+
+
+def segment_of(user_id: Numbers) -> Numbers:
+    """A segment for each department."""
+    return 1 + user_id % DEPARTMENTS
 
 
 def _months(day: Day) -> Numbers:

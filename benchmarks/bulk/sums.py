@@ -10,17 +10,31 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, LINK_KEY, MODEL_KEY, USER_KEY
+from app.money import NANO
+from app.reports.rollup.fold import (
+    EVENT_SUMS,
+    LINE_SUMS,
+    LINK_KEY,
+    LINK_TIMES_KEY,
+    MODEL_KEY,
+    SEGMENT_KEY,
+    SEGMENT_TIMES_KEY,
+    USER_KEY,
+)
 from app.reports.spans import DAY, MONTH, QUARTER, local_day, month_start
+from app.reports.times import bucket_of
 
-from bulk.crowd import ZONE, Crowd, Day, Numbers
-from bulk.rows import QUARTER_US, Batch, Columns, Names
+from bulk.crowd import COST_PER_POINT, ISSUER, ZONE, Crowd, Day, Numbers
+from bulk.rows import QUARTER_US, Batch, Columns, Names, plan_of, segment_of
 
 Made = tuple[str, pa.Table]
 """Rows of a table, in the order of their keys."""
 
 USERS_AT_ONCE = 2000
-_KEYS = {*LINK_KEY, *USER_KEY, *MODEL_KEY}
+_KEYS = {
+    *(*LINK_KEY, *USER_KEY, *MODEL_KEY, *SEGMENT_KEY),
+    *(*LINK_TIMES_KEY, *SEGMENT_TIMES_KEY),
+}
 _DAY_SUMS = ("questions", "points", "charge", "input_tokens", "output_tokens")
 
 
@@ -38,9 +52,14 @@ class SumsOf:
     def rows(self, day: Day) -> Iterator[Batch]:
         for name, table in (*_event_sums(self._names, day), _line_sums(self._names, day)):
             yield name, _columns(table)
-            # The clock of the zone: a day of it is a day of ours.
-            start = int(day.begin_us // QUARTER_US)
-            self._days[name].append((start, _widened(table, DAY, start)))
+            self._keep(name, day, table)
+        for name, table in _times(self._names, day):  # which are not kept of quarters
+            self._keep(name, day, table)
+
+    def _keep(self, name: str, day: Day, table: pa.Table) -> None:
+        # By the clock of the zone: a day of it is a day of ours.
+        start = int(day.begin_us // QUARTER_US)
+        self._days[name].append((start, _widened(table, DAY, start)))
 
     def wider_rows(self) -> Iterator[Batch]:
         for name, days in self._days.items():
@@ -92,12 +111,38 @@ def _event_sums(names: Names, day: Day) -> Iterator[Made]:
         day.of_events(lines.output_tokens),
         day.of_events(lines.embedding_tokens),
         np.zeros(len(day.ids), np.int64),
+        day.of_events(_cost(lines.points)),
+        day.points,
     )
     added = dict(zip(EVENT_SUMS, sums, strict=True))
     when = _when(day.at_us)
     where = {"link_id": day.link_id, "app_id": names.app_of(day.link_id)}
     yield "usage_by_link", _added(when | where, added)
     yield "usage_by_user", _added(when | {"user_id": day.user_id} | where, added)
+    yield "usage_by_segment", _added(when | _segments(day) | where, added)
+
+
+def _times(names: Names, day: Day) -> Iterator[Made]:
+    took, place = np.unique(day.running_ms, return_inverse=True)
+    buckets = np.array([bucket_of(ms) for ms in took.tolist()], np.int64)[place]
+    counted = {"answers": np.ones(len(day.ids), np.int64)}
+    key = _when(day.at_us), {"bucket": buckets}
+    where = {"link_id": day.link_id, "app_id": names.app_of(day.link_id)}
+    yield "usage_times_by_link", _added(key[0] | where | key[1], counted)
+    yield "usage_times_by_segment", _added(key[0] | _segments(day) | key[1], counted)
+
+
+def _segments(day: Day) -> dict[str, Numbers]:
+    return {
+        "segment_id": segment_of(day.user_id),
+        "plan_id": plan_of(day.user_id),
+        "issuer_id": np.full(len(day.ids), ISSUER),
+    }
+
+
+def _cost(points: Numbers) -> Numbers:
+    """As ``fold.cost_of``."""
+    return (points * COST_PER_POINT + NANO // 2) // NANO
 
 
 def _line_sums(names: Names, day: Day) -> Made:
@@ -110,6 +155,8 @@ def _line_sums(names: Names, day: Day) -> Made:
         lines.output_tokens,
         lines.embedding_tokens,
         np.zeros(len(of), np.int64),
+        _cost(lines.points),
+        lines.points,
         _first_of(of, lines.model),
         _first_of(of, lines.kind),
     )

@@ -11,7 +11,15 @@ from app import schema
 from app.db import Database
 from app.ledger.chain import Head
 from app.ledger.transactions import Entry, Record
-from app.reports.models import UsageByLink, UsageByModel, UsageByUser, UsageCorrection
+from app.reports.models import (
+    UsageByLink,
+    UsageByModel,
+    UsageBySegment,
+    UsageByUser,
+    UsageCorrection,
+    UsageTimesByLink,
+    UsageTimesBySegment,
+)
 from app.reports.proof import check
 from app.reports.rollup.follow import advance, restart
 from app.statements import verification
@@ -22,7 +30,15 @@ from bulk.filling import TABLES, fill
 from moments import NOW
 
 SIZE = Size(events=400, days=5, users=12, links=5, models=6)
-SUMS = (UsageByLink, UsageByUser, UsageByModel, UsageCorrection)
+SUMS = (
+    UsageByLink,
+    UsageByUser,
+    UsageByModel,
+    UsageBySegment,
+    UsageTimesByLink,
+    UsageTimesBySegment,
+    UsageCorrection,
+)
 
 
 @pytest.fixture
