@@ -30,6 +30,7 @@ from pydantic import (
 from app import sources
 from app.alert_settings import AlertSettings, MailSettings
 from app.errors import Invalid
+from app.export_settings import ExportSettings
 from app.sources import CONFIG_VARIABLE, PREFIX
 from app.visitor_settings import VisitorSettings
 
@@ -283,6 +284,7 @@ class Settings(Section):
     visitor: VisitorSettings = VisitorSettings()
     alerts: AlertSettings = AlertSettings()
     mail: MailSettings = MailSettings()
+    exports: ExportSettings = ExportSettings()
     logging: Logging = Logging()
     demo: Demo = Demo()
     issuers: tuple[dict[str, Any], ...] = ()

@@ -224,7 +224,7 @@ JOB_STATES = {
     "failed": (_("failed"), "danger"),
     "cancelled": (_("cancelled"), "secondary"),
 }
-JOB_KINDS = {"rerate": _("Price answers again")}
+JOB_KINDS = {"rerate": _("Price answers again"), "export": _("Make an export")}
 JOB_WORDS = {
     "since": _("Answers from"),
     "until": _("Answers before"),

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.audit.journal import Actor
-from app.background import rerate
+from app.background import export, rerate
 from app.background.task import Task
 from app.jobs import commands
 from app.jobs.commands import JobSpec
@@ -31,6 +31,7 @@ class Handler:
 
 HANDLERS: Mapping[str, Handler] = {
     rerate.KIND: Handler(rerate.Parameters, rerate.run),
+    export.KIND: Handler(export.Parameters, export.run),
 }
 
 

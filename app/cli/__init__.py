@@ -25,6 +25,7 @@ COMMANDS = [
     Later("ledger", "app.cli.ledger:ledger", "Wallets: top up, statements, verification."),
     Later("codes", "app.cli.codes:codes", "Redemption codes: batches, printing, redeeming."),
     Later("usage", "app.cli.usage:usage", "What was used, by whom and of what; single answers."),
+    Later("exports", "app.cli.exports:exports", "Tables of the books as files, with manifests."),
     Later("archives", "app.cli.archives:archives", "Usage lines of old months, as Parquet files."),
     Later("quarantine", "app.cli.quarantine:quarantine", "Finishes that could not be recorded."),
     Later("refusals", "app.cli.refusals:refusals", "Why visitors were refused, and who."),

@@ -8,6 +8,8 @@ from app.exports.columns import Kind
 from app.money import format_nano
 
 _RISKY = re.compile(r"[\s\0]*[=+\-@|%＝＋－＠]|[\t\r\n']")
+_ANY_RISKY = re.compile(f"\x01(?:{_RISKY.pattern})|\0")
+"""The same in many texts at once, each with a mark before it."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
@@ -26,14 +28,16 @@ def guarded(text: str) -> str:
 
 def guarded_texts(values: Sequence[str | None]) -> Sequence[str | None]:
     """``guarded`` for a column; most have few different values, and nothing to guard."""
-    distinct = set(values)
-    distinct.discard(None)
-    changed = {text: safe for text in distinct if text and (safe := _safe(text)) is not None}
-    return [changed.get(value, value) for value in values] if changed else values  # type: ignore[arg-type]
+    distinct = {text for text in values if text}
+    if not distinct or not _ANY_RISKY.search("\x01" + "\x01".join(distinct)):
+        return values
+    changed = {text: safe for text in distinct if (safe := guarded(text)) != text}
+    return [changed.get(value, value) if value else value for value in values]
 
 
 def decimal_texts(values: Sequence[int | None]) -> list[str | None]:
-    return [None if nano is None else format_nano(nano) for nano in values]
+    texts = {nano: format_nano(nano) for nano in set(values) if nano is not None}
+    return [None if nano is None else texts[nano] for nano in values]
 
 
 def flag_texts(values: Sequence[bool | None]) -> list[str | None]:
@@ -49,10 +53,3 @@ def csv_texts(kind: Kind, values: Sequence[Any]) -> Sequence[Any]:
     if kind == "flag":
         return flag_texts(values)
     return values
-
-
-def _safe(text: str) -> str | None:
-    if _RISKY.match(text) or "\0" in text:
-        safe = guarded(text)
-        return None if safe == text else safe
-    return None

@@ -93,13 +93,14 @@ class Nowhere:
 class Folder:
     """Files appear under their names when they are whole."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, replaces: bool = False) -> None:
         self._directory = directory
+        self._replaces = replaces
 
     def create(self, name: str) -> Sink:
         """Raises: ExportPlaceTaken, ExportPlaceUnwritable."""
         place = self._directory / name
-        if place.exists():
+        if place.exists() and not self._replaces:
             raise ExportPlaceTaken(f"{place} exists: move it away, or name another place")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -59,6 +59,8 @@ class How:
     note: Note = lambda _: None
     note_pages: int = NOTE_PAGES
     page: int | None = None
+    replaces: bool = False
+    """What lies there already is our own, of a run that did not get as far as its manifest."""
 
 
 def write(
@@ -77,7 +79,7 @@ def write(
         raise ExportPlaceTaken(f"{place} exists: move it away, or name another place")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        told = made(db, order, Folder(folder), archives, how)
+        told = made(db, order, Folder(folder, replaces=how.replaces), archives, how)
         partial = place.with_name(f".{place.name}.partial")
         partial.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", "utf-8")
         disk.sync(partial)

@@ -13,12 +13,11 @@ from decimal import Decimal
 
 from flask import Response
 
+from app.exports.cells import guarded
 from app.money import format_nano, to_nano
 
 BOM = "\ufeff"
 """Excel takes a file that begins with it for UTF-8."""
-_FORMULA = re.compile(r"[\s\0]*[=+\-@|%＝＋－＠]|[\t\r\n]")
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 Cell = str | int | Decimal | bool | datetime | None | Mapping[str, object] | Sequence[object]
 
@@ -47,10 +46,7 @@ def cell(value: Cell) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = value if isinstance(value, str) else _text(value)
-    text = text.replace("\0", "")
-    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
-        return f"'{text}"
-    return text
+    return guarded(text)
 
 
 def _text(value: Cell) -> str:

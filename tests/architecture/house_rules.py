@@ -36,6 +36,7 @@ WORKFLOWS = (
     "app/rerating/",
     "app/statements/",
     "app/archives/",
+    "app/exports/",
     "app/alarms/",
     "app/backup/",
     "app/background/",

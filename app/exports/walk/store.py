@@ -90,9 +90,9 @@ def canonical(text: str | None) -> str | None:
 def fetch(session: Session, statement: sa.Executable) -> list[Row]:
     """The driver's own rows: SQLAlchemy's cost as much as the reading."""
     result = session.connection().execute(statement)
-    rows = [] if result.cursor is None else result.cursor.fetchall()
+    rows = list(result.cursor.fetchall())
     result.close()
-    return list(rows)
+    return rows
 
 
 def top_ids(session: Session, tables: Sequence[Any]) -> list[int]:

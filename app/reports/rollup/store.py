@@ -104,7 +104,9 @@ def decided_tops(session: Session) -> Tops | None:
     return decided(session, tops, (UsageEvent, Transaction))
 
 
-def decided(session: Session, look: Callable[[Session], T], tables: Sequence[type[Base]]) -> T | None:
+def decided(
+    session: Session, look: Callable[[Session], T], tables: Sequence[type[Base]]
+) -> T | None:
     """The highest ids of these tables that ``look`` finds, once nothing can appear below them.
 
     None while somebody still writes there.
