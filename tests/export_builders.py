@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import openpyxl
-import pandas
+import pandas as pd
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 from app.audit.journal import Actor
@@ -160,7 +160,7 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(column: Column, value: Any) -> Any:
-    if value is None or value == "" or (isinstance(value, float) and value != value):
+    if value is None or value == "":
         return ""
     if column.kind == "decimal":
         return Decimal(str(value))
@@ -175,7 +175,7 @@ def _value(column: Column, value: Any) -> Any:
 
 
 def _csv(place: Path) -> Iterator[dict[str, Any]]:
-    frame = pandas.read_csv(place, dtype=str, keep_default_na=False, lineterminator=None)
+    frame = pd.read_csv(place, dtype=str, keep_default_na=False)
     for row in frame.to_dict("records"):
         yield {name: _unguarded(value) for name, value in row.items()}
 

@@ -13,12 +13,15 @@ from app.exports.formats import focus, xlsx
 from app.exports.formats.registry import FormatUnfit
 from app.exports.scope import Scope
 from app.exports.writing import MANIFEST, How
+from app.funding import changes
+from app.funding.changes import Change
 from app.money import from_nano
 from app.periods import Period, Position
 from hypothesis import given
 from hypothesis import strategies as st
 
 from export_builders import (
+    ACTOR,
     LARGE,
     SINCE,
     UNTIL,
@@ -110,7 +113,8 @@ def test_a_closed_month_has_what_came_late_and_nothing_of_afterwards(books, tmp_
     own = [e for e in everything if e["received_at"] >= SINCE and ids[e["reference"]] <= 40]
     late = [e for e in everything if e["received_at"] < SINCE and 20 < ids[e["reference"]] <= 40]
     late.sort(key=lambda event: ids[event["reference"]])
-    assert own and late
+    assert own
+    assert late
     assert [(row["reference"], row["late"]) for row in rows] == [
         *((event["reference"], True) for event in late),
         *((event["reference"], False) for event in own),
@@ -143,11 +147,6 @@ def test_the_same_position_has_the_same_bytes_after_more_came(books, tmp_path, n
 
 
 def fill_more(books, key):
-    from app.funding import changes
-    from app.funding.changes import Change
-
-    from export_builders import ACTOR
-
     more = Change(3, 5, "CNY", "more", f"more {key}")
     changes.top_up(books, more, actor=ACTOR, now=SINCE + timedelta(days=1))
 

@@ -1,17 +1,31 @@
 """An export that is interrupted, wherever, and gone on with, equals one that was not."""
 
-import itertools
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from app.exports import archived, reading, writing
 from app.exports.files import PARTIAL, ExportPlaceTaken
 from app.exports.formats import parquet, registry
+from app.exports.scope import Scope
 from app.exports.writing import How
+from app.periods import Period
 from app.reports.explore import LinesGone
 
-from export_builders import events_of, export, fill, order, two_months
+from archive_builders import JANUARY, Library
+from export_builders import (
+    SINCE,
+    UNTIL,
+    events_of,
+    export,
+    fill,
+    narrowed,
+    order,
+    read_back,
+    two_months,
+)
+from turn_builders import Stage
 
 
 class Killed(BaseException):
@@ -32,8 +46,7 @@ def interrupted(books, asked, folder, *, runs=40):
         noted[0] = None if step.saved is None else json.loads(json.dumps(step.saved))
         raise Killed
 
-    for run in itertools.count(1):
-        assert run < runs
+    for run in range(1, runs):
         how = How(saved=noted[0], note=note, note_pages=1, page=4, replaces=True)
         try:
             return writing.write(books, asked, folder, lambda _: {}, how), run
@@ -41,6 +54,7 @@ def interrupted(books, asked, folder, *, runs=40):
             for partial in folder.rglob(f".*{PARTIAL}"):  # what was not on the disk yet
                 with partial.open("ab") as file:
                     file.write(b"torn")
+    raise AssertionError("it never ends")
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "focus", "cloudevents"])
@@ -83,14 +97,6 @@ def test_parquet_goes_on_with_the_next_file(books, tmp_path, monkeypatch):
 
 
 def test_archived_lines_are_read_from_their_archive(db, tmp_path, now):
-    from datetime import UTC, datetime
-
-    from app.exports.scope import Scope
-    from app.periods import Period
-
-    from archive_builders import JANUARY, Library
-    from turn_builders import Stage
-
     directory = tmp_path / "archives"
     directory.mkdir()
     library = Library(Stage(db, now), directory)
@@ -110,8 +116,6 @@ def test_archived_lines_are_read_from_their_archive(db, tmp_path, now):
 
 
 def test_links_that_are_not_theirs_are_left_out(books, tmp_path):
-    from export_builders import SINCE, UNTIL, narrowed, read_back
-
     asked = narrowed(order("events"), link_ids=frozenset({2}))
     rows = read_back(tmp_path, export(books, asked, tmp_path))
     theirs = [e["reference"] for e in events_of(books, SINCE, UNTIL) if e["link"] == "two"]

@@ -79,6 +79,8 @@ class XlsxWriter:
         self._folder.cleanup()
 
     def drop(self) -> None:
+        for page in self._book.worksheets():
+            page.row_data_fh.close()  # closing the book would write all of it first
         self._folder.cleanup()
 
     def _turn(self) -> None:
