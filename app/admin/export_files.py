@@ -15,6 +15,7 @@ def streamed(download: Download) -> Response:
     if (upto := order.scope.period.upto) is not None:
         response.headers["X-Export-Position"] = (
             f"upto_event={upto.event_id}&upto_transaction={upto.transaction_id}"
+            f"&upto_row={order.scope.row_id}"
         )
     return response
 

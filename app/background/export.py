@@ -47,6 +47,7 @@ class Parameters(BaseModel):
     until: AwareDatetime
     upto: At | None = None
     after: At | None = None
+    row_id: int | None = None
     link_id: int | None = None
     user_id: int | None = None
     kind: str | None = None
@@ -62,6 +63,7 @@ class Parameters(BaseModel):
             user_id=self.user_id,
             kind=self.kind,
             link_ids=None if self.link_ids is None else frozenset(self.link_ids),
+            row_id=self.row_id,
         )
 
 

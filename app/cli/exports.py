@@ -289,7 +289,10 @@ def _period(asked: _Asked, zone: ZoneInfo) -> tuple[datetime, datetime]:
     if asked.month is not None and asked.since is None and asked.until is None:
         return _first(asked.month, zone), _first(month_after(asked.month), zone)
     if asked.month is None and asked.since is not None and asked.until is not None:
-        return by_clock(asked.since, zone), by_clock(asked.until, zone)
+        since, until = by_clock(asked.since, zone), by_clock(asked.until, zone)
+        if until > since:
+            return since, until
+        raise Invalid("the period ends before it begins", code="period_invalid")
     raise Invalid("give --month, or both --since and --until", code="period_invalid")
 
 

@@ -31,9 +31,11 @@ def run_worker(house):
 
 
 def test_an_export_is_made_by_a_worker_and_fetched(filled):
+    nobody_s = filled.browser("viewer", link_ids=[1])
+    nobody_s.get("/admin/exports/")
+    assert "No exports yet" in nobody_s.text()
     browser = filled.browser("finance")
     browser.get("/admin/exports/")
-    assert "No exports yet" in browser.text()
     fields = {"table": "events", "format": "csv", "month": MONTH, "link": "one"}
     browser.post("/admin/exports/", how="job", **fields)
     assert "waiting for a worker" in browser.text()
@@ -89,6 +91,7 @@ def test_the_api_streams_every_format_and_makes_the_same_again(filled):
     for wrong in ("", "month=2026-11&since=2026-11-01", f"month={MONTH}&format=xlsx&gzip=true"):
         program.get(f"/exports/events?{wrong}", status=422)
     program.get(f"/exports/postings?month={MONTH}&link=one", status=422)
+    program.get("/exports/events?since=2026-11-02&until=2026-11-01", status=422)
     program.get(f"/exports/events?month={MONTH}&link=none", status=404)
 
 

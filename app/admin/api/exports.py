@@ -39,8 +39,8 @@ def _declare(table: Table) -> None:
     download.__doc__ = (
         f"Export {table.name}: {table.about[0].lower()}{table.about[1:]}\n\nMade while it leaves. "
         "CSV unless another format is asked for: UTF-8, and text that a spreadsheet would take for "
-        "a formula has an apostrophe before it. `X-Export-Position` says by what `upto_event` and "
-        "`upto_transaction` the same file is made again. What comes with a manifest is made by "
+        "a formula has an apostrophe before it. `X-Export-Position` says by what `upto_…` the "
+        "same file is made again. What comes with a manifest is made by "
         "`POST /export-jobs`."
     )
     declared = section.get(

@@ -16,6 +16,7 @@ from app.admin.resources.asking import YEAR_MAX, YEAR_MIN, Moment, by_clock, lin
 from app.audit import journal
 from app.background import handlers
 from app.background.export import KIND, At, Parameters, order_of
+from app.errors import Invalid
 from app.exports import catalogue, reading, streaming
 from app.exports.catalogue import TABLES, Table
 from app.exports.formats.registry import FORMATS
@@ -64,6 +65,9 @@ class ExportQuery(BaseModel):
         default=None, description="As the books stood then: from a manifest, with the next."
     )
     upto_transaction: Number | None = None
+    upto_row: Number | None = Field(
+        default=None, description="The same for refusals and audit: `row_id` of a manifest."
+    )
 
     @model_validator(mode="after")
     def _has_a_period(self) -> Self:
@@ -189,13 +193,19 @@ def mine(desk: Desk) -> list[Table]:
 
 
 def bounds(desk: Desk, asked: ExportQuery) -> tuple[datetime, datetime]:
-    """The beginning and the end of what is asked for."""
+    """The beginning and the end of what is asked for.
+
+    Raises:
+        Invalid: it ends before it begins (``period_invalid``).
+    """
     zone = desk.settings.zone
     if asked.month is None:
         since, until = by_clock(asked.since, zone), by_clock(asked.until, zone)
         if since is None or until is None:
             raise AssertionError("the query has a month, or both")
-        return since.astimezone(UTC), max(until, since).astimezone(UTC)
+        if until <= since:
+            raise Invalid("the period ends before it begins", code="period_invalid")
+        return since.astimezone(UTC), until.astimezone(UTC)
     year, number = int(asked.month[:4]), int(asked.month[5:])
     following = (year + 1, 1) if number == DECEMBER else (year, number + 1)
     first, after = datetime(year, number, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone)
@@ -316,6 +326,7 @@ def _parameters(desk: Desk, table: Table, asked: ExportQuery) -> Parameters:
         since=since,
         until=until,
         upto=upto,
+        row_id=asked.upto_row,
         link_id=link,
         user_id=user,
         kind=asked.kind,
