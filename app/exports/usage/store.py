@@ -47,9 +47,7 @@ def walk(scope: Scope) -> Walk:
 def read_events(session: Session, scope: Scope, key: Key, limit: int) -> Page:
     """Rows of the table ``events``."""
     event = UsageEvent
-    page = _page(scope, key, limit)
-    found = fetch(
-        session,
+    chosen = (
         sa.select(
             event.id,
             iso_text(session, event.received_at),
@@ -72,12 +70,12 @@ def read_events(session: Session, scope: Scope, key: Key, limit: int) -> Page:
             event.billed_by,
             event.node_count,
         )
-        .join(page, page.c.id == event.id)
         .join(User, User.id == event.user_id)
         .join(Link, Link.id == event.link_id)
         .outerjoin(Plan, Plan.id == event.plan_id)
-        .order_by(*_order(key)),
     )
+    narrowed = _narrowed(chosen, scope)
+    found = fetch(session, walk(scope).page(narrowed, scope.period, key, limit))
     is_late = key[0] == LATE
     rows = [
         (row[2], row[1], *row[3:13], _warnings(row[13]), *row[14:], row[0], is_late)
@@ -141,14 +139,18 @@ def removed_parts(session: Session) -> list[Part]:
 
 
 def _page(scope: Scope, key: Key, limit: int) -> Any:  # noqa: ANN401 - SQLAlchemy's
-    chosen = sa.select(UsageEvent.id)
+    chosen = _narrowed(sa.select(UsageEvent.id), scope)
+    return walk(scope).page(chosen, scope.period, key, limit).subquery()
+
+
+def _narrowed(chosen: Any, scope: Scope) -> Any:  # noqa: ANN401 - SQLAlchemy's
     if scope.user_id is not None:
         chosen = chosen.where(UsageEvent.user_id == scope.user_id)
     if scope.link_id is not None:
         chosen = chosen.where(UsageEvent.link_id == scope.link_id)
     if scope.link_ids is not None:
         chosen = chosen.where(UsageEvent.link_id.in_(sorted(scope.link_ids)))
-    return walk(scope).page(chosen, scope.period, key, limit).subquery()
+    return chosen
 
 
 def _order(key: Key) -> list[Any]:
