@@ -31,8 +31,9 @@ from app import sources
 from app.alert_settings import AlertSettings, MailSettings
 from app.delivery_settings import DeliverySettings
 from app.errors import Invalid
-from app.retention_settings import Retention
+from app.export_settings import ExportSettings
 from app.report_settings import ReportSettings
+from app.retention_settings import Retention
 from app.sources import CONFIG_VARIABLE, PREFIX
 from app.statement_settings import StatementSettings
 from app.visitor_settings import VisitorSettings
@@ -284,6 +285,7 @@ class Settings(Section):
     alerts: AlertSettings = AlertSettings()
     mail: MailSettings = MailSettings()
     deliveries: DeliverySettings = DeliverySettings()
+    exports: ExportSettings = ExportSettings()
     logging: Logging = Logging()
     demo: Demo = Demo()
     issuers: tuple[dict[str, Any], ...] = ()

@@ -12,7 +12,8 @@ from app.money import format_nano, to_nano
 
 BOM = "\ufeff"
 """Excel takes a file that begins with it for UTF-8."""
-_FORMULA = re.compile(r"[\s\0]*[=+\-@|%＝＋－＠]|[\t\r\n]")
+RISKY = re.compile(r"[\s\0]*[=+\-@|%＝＋－＠]|[\t\r\n']")
+"""How a text begins that a spreadsheet would not show as it is."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 Cell = str | int | Decimal | bool | datetime | None | Mapping[str, object] | Sequence[object]
@@ -34,17 +35,24 @@ def csv_lines(
 
 
 def cell(value: Cell) -> str:
-    """The value as text that no spreadsheet takes for a formula.
-
-    Text that begins like one gets an apostrophe before it; numbers stay numbers.
-    """
+    """The value as text that no spreadsheet takes for a formula; see ``guarded``."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     text = value if isinstance(value, str) else _text(value)
+    return guarded(text)
+
+
+def guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula.
+
+    One that begins like a formula gets an apostrophe before it, and so does one that begins with
+    an apostrophe itself: whoever takes one from the beginning of a cell has the text again. Plain
+    numbers stay as they are.
+    """
     text = text.replace("\0", "")
-    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
+    if RISKY.match(text) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text
 

@@ -7,6 +7,7 @@ import structlog
 from app.alerts import store as alert_store
 from app.audit.journal import Actor
 from app.codes import commands as code_commands
+from app.exports.shelf import shelf_in
 from app.findings import store as findings_store
 from app.jobs import store as job_store
 from app.metering import store as metering_store
@@ -137,3 +138,11 @@ def forget_profiles(runtime: Runtime, now: datetime) -> None:
                 break
     if forgotten:
         log.info("profiles_forgotten", count=forgotten)
+
+
+def prune_exports(runtime: Runtime, now: datetime) -> None:
+    """Remove the files of export jobs that lie on this machine for as long as the settings say."""
+    kept = timedelta(days=runtime.settings.exports.kept_days)
+    pruned = shelf_in(runtime.settings.service.data_dir).prune(now - kept)
+    if pruned:
+        log.info("exports_pruned", count=pruned)

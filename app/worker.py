@@ -212,6 +212,9 @@ JOBS = (
     Job("prune_refusals", every(timedelta(hours=1)), housekeeping.prune_refusals),
     Job("prune_tokens", every(timedelta(hours=1)), housekeeping.prune_tokens),
     Job("forget_profiles", every(timedelta(hours=1)), housekeeping.forget_profiles),
+    Job(
+        "prune_exports", every(timedelta(hours=1)), housekeeping.prune_exports, runs_everywhere=True
+    ),
     Job("prepare_partitions", every(timedelta(hours=1)), prepare_partitions),
     Job("watch_service", every(timedelta(minutes=1)), watch_service),
     Job("watch_usage", every(timedelta(minutes=5)), watch_usage),

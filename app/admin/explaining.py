@@ -230,6 +230,7 @@ JOB_KINDS = {
     "close_month": _("Close a month"),
     "mail_statements": _("Mail statements"),
     "grant_credit": _("Give many users credit"),
+    "export": _("Make an export"),
 }
 JOB_WORDS = {
     "since": _("Answers from"),

@@ -93,6 +93,15 @@ EXPORTS = {
     "refusals": (_("Refusals"), _("Who was refused, when, and why.")),
     "audit": (_("Audit journal"), _("Who changed what, with before and after.")),
 }
+FORMATS = {
+    "csv": (_("CSV"), _("For spreadsheets and databases.")),
+    "xlsx": (_("Excel"), _("Typed cells, totals, a sheet that says what it is.")),
+    "jsonl": (_("JSON Lines"), _("For programs: one object a line.")),
+    "parquet": (_("Parquet"), _("For data tools: decimals as decimals.")),
+    "focus": (_("FOCUS"), _("For FinOps tools: usage only.")),
+    "cloudevents": (_("CloudEvents"), _("For meters such as OpenMeter, Lago, Stripe.")),
+}
+"""Of exports."""
 _FIGURE = _("A figure could not be believed and counts as missing.")
 _NODES = _("A part of the answer was not what FastGPT sends, or too much; it was left out.")
 _TEXT = _("A text was missing, mended or shortened before it was stored.")

@@ -42,6 +42,10 @@ class Task:
         self.clock = clock
 
     @property
+    def job_id(self) -> int:
+        return self._lease.job_id
+
+    @property
     def parameters(self) -> dict[str, Any]:
         return self._lease.parameters
 

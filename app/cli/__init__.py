@@ -32,6 +32,7 @@ COMMANDS = [
     Later("deliveries", "app.cli.deliveries:deliveries", "Files on their way; retry, give up."),
     Later("destinations", "app.cli.destinations:destinations", "Where finished files go."),
     Later("feed", "app.cli.feed:feed", "Usage events and postings as JSON Lines, to follow."),
+    Later("exports", "app.cli.exports:exports", "Tables of the books as files, with manifests."),
     Later("archives", "app.cli.archives:archives", "Usage lines of old months, as Parquet files."),
     Later("quarantine", "app.cli.quarantine:quarantine", "Finishes that could not be recorded."),
     Later("refusals", "app.cli.refusals:refusals", "Why visitors were refused, and who."),

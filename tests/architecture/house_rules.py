@@ -37,6 +37,7 @@ WORKFLOWS = (
     "app/statements/",
     "app/archives/",
     "app/closings/",
+    "app/exports/",
     "app/alarms/",
     "app/deliveries/",
     "app/schedules/",

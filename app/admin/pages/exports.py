@@ -1,47 +1,127 @@
-"""Files of a month."""
+"""Files to take away: built here, made at once or by a worker."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
-from flask import Response, render_template, request
+from flask import Response, redirect, render_template, request, url_for
 
-from app.admin import access, usage_words
-from app.admin.pages.section import section, validated
+from app.admin import access, export_files, usage_words
+from app.admin.pages import fields
+from app.admin.pages.section import AnyResponse, attempt, done, section, validated
+from app.admin.paging import PageQuery
 from app.admin.resources import exports
-from app.admin.resources.exports import EXPORTS, Export, MonthQuery
-from app.pagekit.tables import csv_response
+from app.admin.resources.asking import link_names
+from app.admin.resources.exports import ExportQuery, ExportReason, NewExport
+from app.exports import catalogue
+from app.exports.catalogue import TABLES, Table
+from app.exports.formats.registry import FORMATS
+from app.pagekit.languages import gettext as _
 
 blueprint = section("exports", "/exports")
+
+FIELDS = ("month", "since", "until", "format", "link", "user", "kind")
+BOXES = ("bom", "gzip")
+
+
+@blueprint.context_processor
+def words() -> dict[str, object]:
+    return {"words": usage_words}
 
 
 @blueprint.get("/")
 @access.allow("usage:read")
 def index() -> str:
     desk = access.desk()
-    first = desk.now.astimezone(desk.settings.zone).replace(day=1)
     query = validated(
-        MonthQuery,
+        ExportQuery,
         {
-            "month": request.args.get("month") or f"{first - timedelta(days=1):%Y-%m}",
+            "month": request.args.get("month") or exports.month_before(desk),
             "bom": bool(request.args.get("bom")),
         },
     )
-    kinds = [export for export in EXPORTS.values() if desk.may(export.permission)]
+    tables = exports.mine(desk)
+    page = validated(PageQuery, fields.asked("cursor"))
     return render_template(
-        "exports/index.html", query=query, kinds=kinds, words=usage_words, zone=desk.settings.zone
+        "exports/index.html",
+        query=query,
+        tables=tables,
+        table_options=[(table.name, usage_words.EXPORTS[table.name][0]) for table in tables],
+        format_options=[
+            (name, f"{usage_words.FORMATS[name][0]}: {usage_words.FORMATS[name][1]}")
+            for name in FORMATS
+        ],
+        links=[(name, name) for name in link_names(desk)],
+        page=exports.index(desk, page),
+        zone=desk.settings.zone,
+        kept_days=desk.settings.exports.kept_days,
     )
 
 
-def _download(export: Export) -> Callable[[], Response]:
-    @access.allow(export.permission)
-    def download() -> Response:
-        query = validated(MonthQuery, dict(request.args))
-        rows = exports.rows(access.desk(), export, query.month)
-        name = f"{export.kind}-{query.month}"
-        return csv_response(export.columns, rows, name, with_bom=query.bom)
+@blueprint.post("/")
+@access.allow("usage:read")
+def create() -> AnyResponse:
+    """Both ways begin here: a file at once is a redirection to its address."""
 
-    return download
+    def work() -> AnyResponse:
+        new = validated(NewExport, {"table": fields.optional("table"), **_typed()})
+        if request.form.get("how") == "job":
+            made = exports.create(access.desk(), new)
+            return done(_("A worker makes it."), "exports.show", export_id=made.id)
+        told = {name: "1" if value is True else value for name, value in _typed().items()}
+        return redirect(url_for("exports.download", table=new.table, **told), code=303)  # type: ignore[arg-type]
+
+    return attempt(work, index)
 
 
-for _export in EXPORTS.values():
-    blueprint.add_url_rule(f"/{_export.kind}.csv", _export.kind, _download(_export))
+@blueprint.get("/<table>/file")
+@access.allow("usage:read")
+def download(table: str) -> Response:
+    found, desk = catalogue.get(table), access.desk()
+    desk.check_permissions(found.permission)
+    query = validated(ExportQuery, dict(request.args))
+    return export_files.streamed(exports.stream(desk, found, query))
+
+
+@blueprint.get("/<int:export_id>")
+@access.allow("usage:read")
+def show(export_id: int) -> str:
+    return render_template("exports/show.html", export=exports.show(access.desk(), export_id))
+
+
+@blueprint.get("/<int:export_id>/files/<path:name>")
+@access.allow("usage:read")
+def file(export_id: int, name: str) -> Response:
+    return export_files.kept(exports.file(access.desk(), export_id, name), name)
+
+
+@blueprint.post("/<int:export_id>/remove")
+@access.allow("usage:read")
+def remove(export_id: int) -> AnyResponse:
+    def work() -> AnyResponse:
+        why = validated(ExportReason, {"reason": fields.optional("reason")})
+        exports.remove(access.desk(), export_id, why.reason)
+        return done(_("The export is cancelled, or its files are removed."), "exports.index")
+
+    return attempt(work, lambda: show(export_id))
+
+
+def _typed() -> dict[str, object]:
+    """What the form says; a month counts where no other period is typed."""
+    typed: dict[str, object] = {
+        name: value for name in FIELDS if (value := fields.optional(name)) is not None
+    }
+    if "since" in typed or "until" in typed:
+        typed.pop("month", None)
+    return typed | {name: True for name in BOXES if fields.checked(name)}
+
+
+def _csv(table: Table) -> Callable[[], Response]:
+    @access.allow(table.permission)
+    def month_as_csv() -> Response:
+        query = validated(ExportQuery, dict(request.args))
+        return export_files.streamed(exports.stream(access.desk(), table, query))
+
+    return month_as_csv
+
+
+for _table in TABLES.values():
+    blueprint.add_url_rule(f"/{_table.name}.csv", _table.name, _csv(_table))

@@ -12,12 +12,11 @@ from app.admin import access, usage_words, wording
 from app.admin.pages import usage_charts
 from app.admin.pages.elsewhere import address
 from app.admin.pages.section import AnyResponse, section, validated
-from app.admin.resources import exports, saved_views, usage, usage_events, usage_seen
+from app.admin.resources import saved_views, usage, usage_events, usage_seen
 from app.admin.resources.asking import ReportQuery, link_names, zones
-from app.admin.resources.exports import EVENT_COLUMNS
 from app.admin.resources.saved_views import ViewQuery
 from app.admin.resources.usage import SEEN, TIMES, TOKENS, ReportOut, RowOut
-from app.admin.resources.usage_events import EventFilter, EventQuery
+from app.admin.resources.usage_events import EVENT_COLUMNS, EventFilter, EventQuery, event_cells
 from app.admin.resources.usage_seen import (
     RefusedOut,
     RefusedQuery,
@@ -344,7 +343,7 @@ def _events_file(form: str) -> Response:
     desk = access.desk()
     filters = usage_events.filters_of(desk, _asked(EventFilter))
     found = usage_events.every(desk, filters)
-    rows = (exports.event_cells(event) for page in found for event in page)
+    rows = (event_cells(event) for page in found for event in page)
     return _file(form, EVENT_COLUMNS, rows, "usage-events")
 
 

@@ -1,48 +1,34 @@
-"""What can be taken away as a file for a month, each kind with the permission it needs.
+"""What can be taken away as files: at once while it is made, or by a job that leaves it ready."""
 
-Every page of a file is read in a transaction of its own and in the order of a key, so a file takes
-no memory, and one that is fetched slowly holds up nothing.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.resources import usage_events
-from app.admin.resources.asking import YEAR_MAX, YEAR_MIN
-from app.admin.resources.usage import TOKENS
-from app.audit.months import store as audit_store
-from app.ledger.months import store as ledger_store
-from app.links import store as link_store
-from app.metering import store as metering_store
-from app.metering.months import month_of, month_text, months_from
-from app.money import from_nano
-from app.pagekit.tables import Cell
-from app.reports import store as report_store
-from app.reports.events.store import EventFilters, ListedEvent
-from app.reports.explore import LinesGone
-from app.sightings import store as sighting_store
-from app.sightings.store import After, Wanted
-from app.users import store as user_store
+from app.admin.inputs import Number, Text
+from app.admin.paging import Page, PageQuery
+from app.admin.resources.asking import YEAR_MAX, YEAR_MIN, Moment, by_clock, link_id, user_id
+from app.audit import journal
+from app.background import handlers
+from app.background.export import KIND, At, Parameters, order_of
+from app.errors import Invalid
+from app.exports import catalogue, reading, streaming
+from app.exports.catalogue import TABLES, Table
+from app.exports.formats.registry import FORMATS
+from app.exports.order import Order
+from app.exports.shelf import ExportGone, Shelf, shelf_in
+from app.jobs import commands, store
+from app.jobs.models import BackgroundJob
+from app.jobs.store import JobNotFound
 
-PAGE = 500
-
-Cells = Sequence[Cell]
-Bounds = tuple[datetime, datetime]
-TRANSACTION_KINDS = (
-    "charge",
-    "top_up",
-    "redemption",
-    "grant",
-    "expiry",
-    "refund",
-    "adjustment",
-    "reversal",
-)
+DECEMBER = 12
+TableName = Literal["events", "lines", "postings", "statements", "refusals", "audit"]
+FormatName = Literal["csv", "xlsx", "jsonl", "parquet", "focus", "cloudevents"]
 
 
 def _of_our_time(month: str) -> str:
@@ -51,246 +37,345 @@ def _of_our_time(month: str) -> str:
     return month
 
 
-class MonthQuery(BaseModel):
-    """Which month, by the service's clock."""
+class ExportQuery(BaseModel):
+    """Of which time, what of it, and how it is written. Months are by the service's clock."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     month: Annotated[
-        str,
-        Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="Such as 2026-11."),
-        AfterValidator(_of_our_time),
-    ]
-    bom: bool = Field(default=False, description="Begin with a mark by which Excel knows UTF-8.")
-
-
-@dataclass(frozen=True, slots=True)
-class Export:
-    """A kind of file. ``rows`` gets the bounds of the month."""
-
-    kind: str
-    permission: str
-    columns: tuple[str, ...]
-    rows: Callable[[Desk, Bounds], Iterator[Cells]]
-    check: Callable[[Desk, Bounds], None] | None = None
-    """Refuses before the file has begun."""
-
-
-def bounds(desk: Desk, month: str) -> Bounds:
-    zone = desk.settings.zone
-    year, number = int(month[:4]), int(month[5:])
-    following = (year + 1, 1) if number == 12 else (year, number + 1)  # noqa: PLR2004 - December
-    return datetime(year, number, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone)
-
-
-def rows(desk: Desk, export: Export, month: str) -> Iterator[Cells]:
-    """The rows of the file.
-
-    Raises:
-        LinesGone: some of them lie in archives.
-    """
-    within = bounds(desk, month)
-    if export.check is not None:
-        export.check(desk, within)
-    return export.rows(desk, within)
-
-
-EVENT_COLUMNS = (
-    "reference",
-    "received_at",
-    "subject",
-    "user_name",
-    "link",
-    "app",
-    "chat_id",
-    "points",
-    "charge",
-    "input_tokens",
-    "output_tokens",
-    "running_time_ms",
-    "warnings",
-)
-
-
-def event_cells(event: ListedEvent) -> Cells:
-    return (
-        event.reference,
-        event.received_at,
-        event.subject,
-        event.user_name,
-        event.link_name,
-        event.app_name,
-        event.chat_id,
-        from_nano(event.points),
-        from_nano(event.charge),
-        event.input_tokens,
-        event.output_tokens,
-        event.running_time_ms,
-        " ".join(event.warnings),
+        Annotated[
+            str,
+            Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$"),
+            AfterValidator(_of_our_time),
+        ]
+        | None,
+        Field(description="Such as 2026-11; or since and until."),
+    ] = None
+    since: Moment | None = Field(default=None, description="From this day or time on.")
+    until: Moment | None = Field(default=None, description="Before this day or time.")
+    format: FormatName = "csv"
+    bom: bool = Field(
+        default=False, description="Begin CSV with a mark by which Excel knows UTF-8."
+    )
+    gzip: bool = Field(default=False, description="Compress it.")
+    link: Text | None = Field(default=None, description="Only of this link: name.")
+    user: Text | None = Field(default=None, description="Only of this user: uid or subject.")
+    kind: Text | None = Field(default=None, description="Only of this kind; see the tables.")
+    upto_event: Number | None = Field(
+        default=None, description="As the books stood then: from a manifest, with the next."
+    )
+    upto_transaction: Number | None = None
+    upto_row: Number | None = Field(
+        default=None, description="The same for refusals and audit: `row_id` of a manifest."
     )
 
+    @model_validator(mode="after")
+    def _has_a_period(self) -> Self:
+        bounds = (self.since is not None, self.until is not None)
+        if (self.month is None) != all(bounds) or (self.month is not None and any(bounds)):
+            raise ValueError("give a month, or both since and until")
+        if (self.upto_event is None) != (self.upto_transaction is None):
+            raise ValueError("give upto_event and upto_transaction together")
+        return self
 
-def _events(desk: Desk, within: Bounds) -> Iterator[Cells]:
-    for page in usage_events.every(desk, EventFilters(since=within[0], until=within[1])):
-        yield from map(event_cells, page)
+
+class NewExport(ExportQuery):
+    """An export to be made by a worker."""
+
+    table: TableName
 
 
-def _lines(desk: Desk, within: Bounds) -> Iterator[Cells]:
-    for page in usage_events.every(desk, EventFilters(since=within[0], until=within[1])):
-        with desk.db.read() as session:
-            found = metering_store.load_lines(
-                session, {event.id: event.received_at for event in page}
+class ExportReason(BaseModel):
+    """Why files are removed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Text | None = None
+
+
+class ColumnOut(BaseModel):
+    """A column of a table."""
+
+    name: str
+    kind: str
+    about: str
+    is_summed: bool
+
+
+class TableOut(BaseModel):
+    """A table that can be exported."""
+
+    name: str
+    about: str
+    permission: str
+    order: str
+    filters: dict[str, str]
+    columns: list[ColumnOut]
+    formats: list[str]
+
+    @classmethod
+    def of(cls, table: Table) -> Self:
+        columns = [
+            ColumnOut(
+                name=column.name,
+                kind=column.kind,
+                about=column.about,
+                is_summed=column.is_summed,
             )
-        for event in page:
-            for line in found[event.id]:
-                yield (
-                    event.reference,
-                    event.received_at,
-                    event.subject,
-                    event.link_name,
-                    event.app_name,
-                    line.position,
-                    line.model,
-                    line.node_kind,
-                    *(getattr(line, name) for name in TOKENS),
-                    from_nano(line.points),
-                    from_nano(line.charge),
-                )
-
-
-def _refuse_archived(desk: Desk, within: Bounds) -> None:
-    with desk.db.read() as session:
-        removed = report_store.removed_months(session)
-    touched = set(months_from(month_of(within[0]), month_of(within[1])))
-    if gone := sorted(touched & removed):
-        months = ", ".join(month_text(month) for month in gone)
-        raise LinesGone(
-            f"usage lines of {months} lie in archives: `shareauth archives restore` puts them back"
+            for column in table.columns
+        ]
+        return cls(
+            name=table.name,
+            about=table.about,
+            permission=table.permission,
+            order=table.order,
+            filters={str(name): about for name, about in table.filters.items()},
+            columns=columns,
+            formats=formats_of(table),
         )
 
 
-def _postings(desk: Desk, within: Bounds) -> Iterator[Cells]:
-    since, until = within
-    after: tuple[datetime, int] | None = None
-    while True:
-        with desk.db.read() as session:
-            page = ledger_store.list_posted(
-                session, since=since, until=until, after=after, limit=PAGE
-            )
-        if not page:
-            return
-        for side in page:
-            yield (
-                side.transaction_id,
-                side.posted_at,
-                side.kind,
-                side.wallet,
-                side.sequence,
-                side.account,
-                side.currency,
-                from_nano(side.amount),
-                from_nano(side.balance_after),
-                side.event_id,
-                side.reverses_id,
-                side.reason,
-                side.actor,
-            )
-        after = (page[-1].posted_at, page[-1].transaction_id)
+class TableList(BaseModel):
+    """What the caller may export."""
+
+    items: list[TableOut]
 
 
-def _statements(desk: Desk, within: Bounds) -> Iterator[Cells]:
-    since, until = within
-    last = 0
-    while True:
-        with desk.db.read() as session:
-            wallets = ledger_store.list_wallets(session, after_id=last, limit=PAGE)
-            months = ledger_store.wallet_months(session, wallets, since=since, until=until)
-            people = user_store.load_by_ids(session, [wallet.user_id or 0 for wallet in wallets])
-        for wallet in wallets:
-            user, month = people[wallet.user_id or 0], months[wallet.id]
-            yield (
-                user.uid,
-                user.subject,
-                user.name,
-                wallet.currency,
-                from_nano(month.opening),
-                *(from_nano(month.moved.get(kind, 0)) for kind in TRANSACTION_KINDS),
-                from_nano(month.closing),
-            )
-        if len(wallets) < PAGE:
-            return
-        last = wallets[-1].id
+class ExportOut(BaseModel):
+    """An export that a worker makes or has made."""
+
+    id: int
+    table: str
+    format: str
+    since: datetime
+    until: datetime
+    asked_by: str
+    state: str
+    progress: float = Field(description="From 0 to 1.")
+    message: str | None = Field(description="How far it is, or why it failed.")
+    error_code: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    host: str | None = Field(description="The machine that the files lie on.")
+    is_here: bool = Field(description="Whether they lie on the machine that was asked.")
+    manifest: dict[str, Any] | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in store.FINISHED
 
 
-def _refusals(desk: Desk, within: Bounds) -> Iterator[Cells]:
-    wanted = Wanted(since=within[0], until=within[1], link_ids=desk.caller.link_ids)
+class ExportPage(Page[ExportOut]):
+    """Exports, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that is made while it leaves."""
+
+    order: Order
+    pieces: Iterator[bytes]
+
+
+def formats_of(table: Table) -> list[str]:
+    return [
+        name for name, form in FORMATS.items() if form.tables is None or table.name in form.tables
+    ]
+
+
+def tables(desk: Desk) -> TableList:
+    return TableList(items=[TableOut.of(table) for table in mine(desk)])
+
+
+def mine(desk: Desk) -> list[Table]:
+    """The tables that this caller may see."""
+    return [table for table in TABLES.values() if desk.may(table.permission)]
+
+
+def bounds(desk: Desk, asked: ExportQuery) -> tuple[datetime, datetime]:
+    """The beginning and the end of what is asked for.
+
+    Raises:
+        Invalid: it ends before it begins (``period_invalid``).
+    """
+    zone = desk.settings.zone
+    if asked.month is None:
+        since, until = by_clock(asked.since, zone), by_clock(asked.until, zone)
+        if since is None or until is None:
+            raise AssertionError("the query has a month, or both")
+        if until <= since:
+            raise Invalid("the period ends before it begins", code="period_invalid")
+        return since.astimezone(UTC), until.astimezone(UTC)
+    year, number = int(asked.month[:4]), int(asked.month[5:])
+    following = (year + 1, 1) if number == DECEMBER else (year, number + 1)
+    first, after = datetime(year, number, 1, tzinfo=zone), datetime(*following, 1, tzinfo=zone)
+    return first.astimezone(UTC), after.astimezone(UTC)
+
+
+def stream(desk: Desk, table: Table, asked: ExportQuery) -> Download:
+    """The file, made while it leaves.
+
+    Raises:
+        NotFound: there is no such link or user.
+        Invalid: the table cannot be cut or written like that, or takes too long to wait for.
+        LinesGone: some of it lies in archives that are not on this machine.
+    """
+    order = reading.prepare(desk.db, _order(desk, _parameters(desk, table, asked)))
+    directory = desk.settings.exports.archives
+    archives = reading.needed_archives(desk.db, order, directory)
+    return Download(order, streaming.stream(desk.db, order, archives))
+
+
+def create(desk: Desk, new: NewExport) -> ExportOut:
+    """Ask a worker for it.
+
+    Raises: as for ``stream``; NotPermitted without the table's own permission.
+    """
+    table = catalogue.get(new.table)
+    desk.check_permissions(table.permission)
+    parameters = _parameters(desk, table, new)
+    _order(desk, parameters).check()
+    with desk.db.begin() as session:
+        job = handlers.enqueue(
+            session,
+            KIND,
+            parameters,
+            actor=desk.actor,
+            now=desk.now,
+            operator_id=desk.caller.operator_id,
+        )
+        return _shown(desk, job)
+
+
+def index(desk: Desk, query: PageQuery) -> ExportPage:
+    """Newest first, those of tables that the caller may see."""
+    place = paging.position(query.cursor, int)
     with desk.db.read() as session:
-        names = {link.id: link.name for link in link_store.list_all(session)}
-    after: After | None = None
-    while True:
-        with desk.db.read() as session:
-            page = sighting_store.list_page(session, wanted, limit=PAGE, after=after)
-        for one in page:
-            link = None if one.link_id is None else names.get(one.link_id)
-            told = (one.code, one.message, link, one.uid, one.issuer, one.subject)
-            yield (one.reference, one.at, one.hook, *told, one.address, one.called)
-        if len(page) < PAGE:
-            return
-        after = After(page[-1].at, page[-1].id)
-
-
-def _audit(desk: Desk, within: Bounds) -> Iterator[Cells]:
-    since, until = within
-    after: tuple[datetime, int] | None = None
-    while True:
-        with desk.db.read() as session:
-            page = audit_store.list_between(
-                session, since=since, until=until, after=after, limit=PAGE
-            )
-        for one in page:
-            changed = (one.action, one.object_type, one.object_id, one.before, one.after)
-            yield (one.id, one.at, one.actor, one.source, one.address, *changed, one.reason)
-        if len(page) < PAGE:
-            return
-        after = (page[-1].at, page[-1].id)
-
-
-_LINE_COLUMNS = ("reference", "received_at", "subject", "link", "app", "position", "model")
-_POSTING_COLUMNS = ("transaction", "posted_at", "kind", "wallet", "sequence", "account", "currency")
-_STATEMENT_COLUMNS = ("uid", "subject", "name", "currency", "opening_balance")
-_REFUSAL_COLUMNS = ("reference", "at", "hook", "code", "message", "link", "uid", "issuer")
-_AUDIT_COLUMNS = ("id", "at", "actor", "source", "address", "action", "object_type", "object_id")
-
-EXPORTS: Mapping[str, Export] = {
-    export.kind: export
-    for export in (
-        Export("events", "usage:read", EVENT_COLUMNS, _events),
-        Export(
-            "lines",
-            "usage:read",
-            (*_LINE_COLUMNS, "node_kind", *TOKENS, "points", "charge"),
-            _lines,
-            _refuse_archived,
-        ),
-        Export(
-            "postings",
-            "ledger:read",
-            (*_POSTING_COLUMNS, "amount", "balance_after", "event", "reverses", "reason", "actor"),
-            _postings,
-        ),
-        Export(
-            "statements",
-            "wallets:read",
-            (*_STATEMENT_COLUMNS, *TRANSACTION_KINDS, "closing_balance"),
-            _statements,
-        ),
-        Export(
-            "refusals",
-            "refusals:read",
-            (*_REFUSAL_COLUMNS, "subject", "address", "called"),
-            _refusals,
-        ),
-        Export("audit", "audit:read", (*_AUDIT_COLUMNS, "before", "after", "reason"), _audit),
+        jobs = store.list_page(
+            session,
+            kind=KIND,
+            before_id=None if place is None else int(place[0]),
+            limit=query.limit + 1,
+        )
+    page = paging.page(
+        jobs, query.limit, shown=lambda job: job, at=lambda job: paging.cursor(job.id)
     )
-}
-"""By kind."""
+    return ExportPage(
+        items=[_shown(desk, job) for job in page.items if _may_see(desk, job)], next=page.next
+    )
+
+
+def show(desk: Desk, export_id: int) -> ExportOut:
+    """Raises: JobNotFound, also where it is not theirs to see."""
+    return _shown(desk, _find(desk, export_id))
+
+
+def file(desk: Desk, export_id: int, name: str | None = None) -> Path:
+    """A file of it; the first one when none is named.
+
+    Raises:
+        JobNotFound: as for ``show``; ExportGone: it is not done, or was removed.
+        ExportElsewhere: it lies on another machine.
+    """
+    job = _find(desk, export_id)
+    if job.result is None:
+        raise ExportGone(f"export {export_id} has no files: it is {job.state}")
+    return _shelf(desk).find(job.id, job.result, name)
+
+
+def remove(desk: Desk, export_id: int, reason: str | None) -> None:
+    """Cancel it, or remove its files.
+
+    Raises: JobNotFound, NotPermitted for what others asked for without ``jobs:write``.
+    """
+    job = _find(desk, export_id)
+    if job.operator_id != desk.caller.operator_id:
+        desk.check_permissions("jobs:write")
+    with desk.db.begin() as session:
+        if job.state not in store.FINISHED:
+            commands.cancel(session, job.id, actor=desk.actor, now=desk.now, reason=reason)
+            return
+        journal.record(
+            session,
+            actor=desk.actor,
+            action="exports.remove",
+            subject=("job", job.id),
+            now=desk.now,
+            reason=reason,
+        )
+    _shelf(desk).remove(job.id)
+
+
+def month_before(desk: Desk) -> str:
+    first = desk.now.astimezone(desk.settings.zone).replace(day=1)
+    return f"{first - timedelta(days=1):%Y-%m}"
+
+
+def _parameters(desk: Desk, table: Table, asked: ExportQuery) -> Parameters:
+    since, until = bounds(desk, asked)
+    upto = None
+    if asked.upto_event is not None and asked.upto_transaction is not None:
+        upto = At(event_id=asked.upto_event, transaction_id=asked.upto_transaction)
+    with desk.db.read() as session:
+        link = None if asked.link is None else link_id(desk, session, asked.link)
+        user = None if asked.user is None else user_id(session, asked.user)
+    scope = desk.caller.link_ids
+    return Parameters(
+        table=table.name,
+        format=asked.format,
+        since=since,
+        until=until,
+        upto=upto,
+        row_id=asked.upto_row,
+        link_id=link,
+        user_id=user,
+        kind=asked.kind,
+        link_ids=None if scope is None else tuple(sorted(scope)),
+        bom=asked.bom,
+        gzip=asked.gzip,
+    )
+
+
+def _order(desk: Desk, parameters: Parameters) -> Order:
+    return order_of(desk.settings, parameters, asked_by=desk.caller.name, asked_at=desk.now)
+
+
+def _find(desk: Desk, export_id: int) -> BackgroundJob:
+    paging.check_number(export_id, JobNotFound.code)
+    with desk.db.read() as session:
+        job = store.get(session, export_id)
+    if job.kind != KIND or not _may_see(desk, job):
+        raise JobNotFound(f"there is no export {export_id}")
+    return job
+
+
+def _may_see(desk: Desk, job: BackgroundJob) -> bool:
+    asked = Parameters.model_validate(job.parameters)
+    scope = desk.caller.link_ids
+    is_within = scope is None or (asked.link_ids is not None and scope >= set(asked.link_ids))
+    return is_within and desk.may(catalogue.get(asked.table).permission)
+
+
+def _shown(desk: Desk, job: BackgroundJob) -> ExportOut:
+    asked, result = Parameters.model_validate(job.parameters), job.result or {}
+    return ExportOut(
+        id=job.id,
+        table=asked.table,
+        format=asked.format,
+        since=asked.since,
+        until=asked.until,
+        asked_by=job.asked_by,
+        state=job.state,
+        progress=job.done / job.total if job.total else 0.0,
+        message=job.message,
+        error_code=job.error_code,
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+        host=result.get("host"),
+        is_here=bool(result) and _shelf(desk).has(job.id),
+        manifest=result.get("manifest"),
+    )
+
+
+def _shelf(desk: Desk) -> Shelf:
+    return shelf_in(desk.settings.service.data_dir)

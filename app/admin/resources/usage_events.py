@@ -1,7 +1,7 @@
 """Single answers, as the API and the pages show them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Self
@@ -15,6 +15,7 @@ from app.admin.resources.asking import Asked, bounds, link_id, user_id, zone_of
 from app.metering.models import UsageLine
 from app.metering.store import EventNotFound
 from app.money import from_nano
+from app.pagekit.tables import Cell
 from app.reports.events import detail
 from app.reports.events.detail import EventDetail
 from app.reports.events.listing import list_events
@@ -229,3 +230,38 @@ def every(desk: Desk, filters: EventFilters) -> Iterator[tuple[ListedEvent, ...]
         cursor = page.cursor
         if cursor is None:
             return
+
+
+EVENT_COLUMNS = (
+    "reference",
+    "received_at",
+    "subject",
+    "user_name",
+    "link",
+    "app",
+    "chat_id",
+    "points",
+    "charge",
+    "input_tokens",
+    "output_tokens",
+    "running_time_ms",
+    "warnings",
+)
+
+
+def event_cells(event: ListedEvent) -> Sequence[Cell]:
+    return (
+        event.reference,
+        event.received_at,
+        event.subject,
+        event.user_name,
+        event.link_name,
+        event.app_name,
+        event.chat_id,
+        from_nano(event.points),
+        from_nano(event.charge),
+        event.input_tokens,
+        event.output_tokens,
+        event.running_time_ms,
+        " ".join(event.warnings),
+    )

@@ -1,9 +1,9 @@
 """Every SQL statement that brings the sums up to date, or makes them anew."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -38,6 +38,7 @@ from app.reports.rollup.fold import (
 )
 from app.users.models import User
 
+T = TypeVar("T")
 NAMES_MAX = 10_000
 """Of each kind; what FastGPT calls its apps and models is not in our hands."""
 LOOKS_MAX = 25
@@ -108,7 +109,16 @@ def tops(session: Session) -> Tops:
 
 
 def decided_tops(session: Session) -> Tops | None:
-    """Tops below which nothing can appear any more; None while somebody still writes there.
+    """Tops below which nothing can appear any more; None while somebody still writes there."""
+    return decided(session, tops, (UsageEvent, Transaction))
+
+
+def decided(
+    session: Session, look: Callable[[Session], T], tables: Sequence[type[Base]]
+) -> T | None:
+    """The highest ids of these tables that ``look`` finds, once nothing can appear below them.
+
+    None while somebody still writes there.
 
     On PostgreSQL an id is given out before it is committed, so a lower one may appear after a
     higher one. Whoever has been given an id below one that is seen holds a writer's lock on the
@@ -116,15 +126,15 @@ def decided_tops(session: Session) -> Tops | None:
     look are gone, the ids up to it are decided. Transactions here read what is committed now, so
     the next statement sees them all.
     """
-    seen = tops(session)
+    seen = look(session)
     if session.get_bind().dialect.name != "postgresql":
         return seen  # one writer at a time, who is this one
-    writers = _writers(session)
+    writers = _writers(session, tables)
     for _ in range(LOOKS_MAX):
         if not writers:
             return seen
         session.execute(sa.select(sa.func.pg_sleep(LOOK_AGAIN_S)))
-        writers &= _writers(session)
+        writers &= _writers(session, tables)
     return None
 
 
@@ -295,12 +305,9 @@ def empty(session: Session) -> None:
         session.execute(sa.delete(table))
 
 
-def _writers(session: Session) -> set[str]:
-    """Who else may be writing events or transactions: their transactions' names."""
-    tables = [
-        sa.func.to_regclass(table)
-        for table in (UsageEvent.__tablename__, Transaction.__tablename__)
-    ]
+def _writers(session: Session, written: Sequence[type[Base]]) -> set[str]:
+    """Who else may be writing these tables: their transactions' names."""
+    tables = [sa.func.to_regclass(table.__tablename__) for table in written]
     database = sa.table("pg_database", sa.column("oid"), sa.column("datname"))
     here = (
         sa.select(database.c.oid)

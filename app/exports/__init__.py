@@ -1,0 +1,1 @@
+"""Tables of the books as files: what there is, in which formats, and how to prove them."""

@@ -1,0 +1,57 @@
+"""JSON Lines: an object a line; decimals as text, because most readers make floats of numbers."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from app.exports.cells import decimal_texts
+from app.exports.columns import Batch, Column
+from app.exports.formats.port import Format, Sheet, Sink
+from app.exports.tally import Tally
+
+
+class JsonLinesWriter:
+    def __init__(self, sheet: Sheet, sink: Sink) -> None:
+        self._columns = sheet.table.columns
+        self._sink = sink
+        self._encoder = msgspec.json.Encoder()
+
+    def begin(self) -> None:
+        pass
+
+    def write(self, batch: Batch) -> None:
+        self._sink.write(self._encoder.encode_lines(list(objects(self._columns, batch))))
+
+    def end(self, tally: Tally) -> None:
+        pass
+
+    def drop(self) -> None:
+        pass
+
+
+def objects(columns: Sequence[Column], batch: Batch) -> Iterator[dict[str, Any]]:
+    """Each row by the names of its columns, ready to be encoded."""
+    names = [column.name for column in columns]
+    values = [
+        _json_values(column, found) for column, found in zip(columns, batch.columns, strict=True)
+    ]
+    for row in zip(*values, strict=True):
+        yield dict(zip(names, row, strict=True))
+
+
+def _json_values(column: Column, values: Sequence[Any]) -> Sequence[Any]:
+    if column.kind == "decimal":
+        return decimal_texts(values)
+    if column.kind == "json":
+        return [None if text is None else msgspec.Raw(text.encode()) for text in values]
+    return values
+
+
+FORMAT = Format(
+    name="jsonl",
+    about="JSON Lines: one object a line, decimals as text.",
+    suffix="jsonl",
+    media_type="application/x-ndjson; charset=utf-8",
+    open=JsonLinesWriter,
+)

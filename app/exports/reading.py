@@ -1,0 +1,67 @@
+"""Read a table a page at a time, each page in a short transaction of its own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from app.db import Database
+from app.exports import archived, positions
+from app.exports.columns import Row
+from app.exports.order import Order
+from app.exports.scope import Scope
+from app.exports.usage.store import Archived
+from app.exports.walk.store import OWN, Key
+
+
+def prepare(db: Database, order: Order) -> Order:
+    """The order with its position fixed: made again, it gives the same.
+
+    Raises:
+        FilterUnknown, FormatUnfit: it cannot be made.
+        BooksBusy: for now there is no position.
+    """
+    order.check()
+    return replace(order, scope=positions.fixed(db, order.table, order.scope))
+
+
+def needed_archives(db: Database, order: Order, directory: Path | None) -> Archived:
+    """What the table reads beside the database.
+
+    Raises:
+        LinesGone: some of its rows lie in archives that are not on this machine.
+    """
+    if order.table.name != "lines":
+        return lambda _: {}
+    return archived.open_archives(db, order.scope, directory)
+
+
+def pages(
+    db: Database,
+    order: Order,
+    archives: Archived,
+    *,
+    key: Key | None = None,
+    size: int | None = None,
+) -> Iterator[tuple[list[Row], Key | None]]:
+    """The rows behind the key, a page at a time, each with the key that leads on."""
+    table = order.table
+    following: Key | None = table.begin(order.scope) if key is None else key
+    while following is not None:
+        with db.read() as session:
+            page = table.read(session, order.scope, following, size or table.page, archives)
+        following = page.key
+        yield page.rows, following
+
+
+def fraction(scope: Scope, key: Key | None) -> float:
+    """How much of the period lies before the key, from 0 to 1; about that much is read."""
+    if key is None:
+        return 1.0
+    phase, at, _ = key
+    if phase != OWN or at is None:
+        return 0.0
+    since, until = scope.period.since, scope.period.until
+    passed: Any = (datetime.fromisoformat(at) - since) / (until - since)
+    return float(min(max(passed, 0.0), 1.0))
