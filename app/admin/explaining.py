@@ -224,7 +224,10 @@ JOB_STATES = {
     "failed": (_("failed"), "danger"),
     "cancelled": (_("cancelled"), "secondary"),
 }
-JOB_KINDS = {"rerate": _("Price answers again")}
+JOB_KINDS = {
+    "rerate": _("Price answers again"),
+    "rerate_preview": _("Preview of answers priced again"),
+}
 JOB_WORDS = {
     "since": _("Answers from"),
     "until": _("Answers before"),
@@ -238,6 +241,14 @@ JOB_WORDS = {
     "adjustments": _("Adjustments booked"),
     "amount": _("Sum of the adjustments"),
     "currency": _("Currency"),
+    "digest": _("Digest of the preview"),
+    "events": _("Answers"),
+    "changes": _("Answers that change"),
+    "charged": _("Charged"),
+    "would_be": _("Would be"),
+    "difference": _("Difference"),
+    "to_book": _("To book"),
+    "below_zero": _("Wallets below zero then"),
 }
 """Names of what jobs are given and give back."""
 DETAIL_WORDS = {

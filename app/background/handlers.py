@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.audit.journal import Actor
-from app.background import rerate
+from app.background import rerate, rerate_preview
 from app.background.task import Task
 from app.jobs import commands
 from app.jobs.commands import JobSpec
@@ -31,6 +31,7 @@ class Handler:
 
 HANDLERS: Mapping[str, Handler] = {
     rerate.KIND: Handler(rerate.Parameters, rerate.run),
+    rerate_preview.KIND: Handler(rerate.Choice, rerate_preview.run),
 }
 
 
