@@ -1,4 +1,4 @@
-"""``prices rerate preview`` in the background: what pricing again would change; nothing is booked."""
+"""``prices rerate preview`` in the background: what pricing again would change. Books nothing."""
 
 from typing import Any
 
