@@ -148,12 +148,12 @@ def search(
 
 def _ordered(
     session: Session,
-    statement: sa.Select[tuple[User, str]],
+    statement: sa.Select[User, str],
     order: Order,
     after: tuple[int, int] | None,
-) -> sa.Select[tuple[User, str]]:
+) -> sa.Select[User, str]:
     if order in ("newest", "oldest"):
-        place: tuple[sa.ColumnElement[Any], ...] = (User.id,)
+        place: tuple[Any, ...] = (User.id,)
         last: tuple[object, ...] | None = after and after[1:]
     elif order == "name":
         place = (sa.func.lower(sa.func.coalesce(User.name, User.subject)), User.id)

@@ -78,7 +78,12 @@ def test_text_that_is_wrong_comes_back_with_its_lines(house):
     browser = house.browser("operator")
     browser.get("/admin/prices/new")
     body = browser.post("/admin/prices/preview", status=422, book='per_point = "1"\nwrong = "x"')
-    assert "Line 2 wrong" in browser.text()
+    assert "Line 2 wrong not known here" in browser.text()
+    chinese = house.browser("operator", locale="zh")
+    chinese.get("/admin/prices/new")
+    chinese.post("/admin/prices/preview", status=422, book='per_point = "-1"\nwrong = "x"')
+    assert "不得小于 0" in chinese.text()
+    assert "此处没有这个名称" in chinese.text()
     assert "wrong = &#34;x&#34;" in body
     browser.post("/admin/prices/preview", status=422, book="", effective_at="soon")
     assert "This is no date" in browser.text()

@@ -2,12 +2,11 @@
 
 from app.admin.api.section import Section
 from app.admin.desk import Desk
-from app.admin.resources import findings
+from app.admin.resources import findings, open_questions
 from app.admin.resources.findings import (
     AsideList,
     CheckList,
     CheckQuery,
-    OpenQuestionsOut,
     QuarantineBodyOut,
     QuarantinedOut,
     QuarantinePage,
@@ -19,6 +18,7 @@ from app.admin.resources.findings import (
     UnfinishedPage,
     UnfinishedQuery,
 )
+from app.admin.resources.open_questions import OpenQuestionsOut
 
 section = Section("findings", "Findings")
 
@@ -71,7 +71,7 @@ def resolve_quarantined(desk: Desk, reference: str, body: ResolveIn) -> Quaranti
 @section.get("/open-questions", permission="findings:read")
 def list_open_questions(desk: Desk) -> OpenQuestionsOut:
     """Show the questions that wait for their finish now."""
-    return findings.open_questions(desk)
+    return open_questions.show(desk)
 
 
 @section.get("/unfinished", permission="findings:read")

@@ -7,7 +7,7 @@ from flask import flash, render_template, request
 from app.admin import access, wording
 from app.admin.pages import fields, times
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
-from app.admin.resources import findings, self_audit
+from app.admin.resources import findings, open_questions, self_audit
 from app.admin.resources.findings import QuarantineQuery, ReplayIn, ResolveIn, UnfinishedQuery
 from app.errors import Conflict, Invalid, NotFound
 from app.pagekit.languages import gettext as _
@@ -28,7 +28,7 @@ def index() -> str:
         quarantined=findings.count_quarantined(desk),
         unfinished=findings.unfinished(desk, lately),
         found=self_audit.count_open(desk),
-        open_now=findings.open_questions(desk).count,
+        open_now=open_questions.show(desk).count,
     )
 
 
@@ -104,8 +104,8 @@ def resolve(reference: str) -> AnyResponse:
 
 @blueprint.get("/open")
 @access.allow("findings:read")
-def open_questions() -> str:
-    return render_template("findings/open.html", found=findings.open_questions(access.desk()))
+def opened() -> str:
+    return render_template("findings/open.html", found=open_questions.show(access.desk()))
 
 
 @blueprint.get("/unfinished")
