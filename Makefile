@@ -39,7 +39,8 @@ dev: $(VENV)/.installed-dev
 
 # Many tests wait for a server most of the time: several run at once, each process with servers
 # of its own. ARGS='-n 0' runs them in one, as a debugger wants it.
-PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
+# They start hundreds of processes: each would compile what it imports where that is not written.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
 test: dev browser
 	@$(PYTEST) $(ARGS)

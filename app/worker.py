@@ -4,15 +4,16 @@ Jobs may be run again at any moment: after a crash, or by the next leader. Besid
 of every such process, ``background`` does the work that somebody asked for.
 """
 
+import contextlib
 import itertools
 import os
 import signal
 import socket
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 import structlog
@@ -318,12 +319,11 @@ class Rota:
 
 def work(settings: Settings, *, parent_pid: int | None = None) -> None:
     """Run the jobs until SIGTERM or SIGINT, or until ``parent_pid`` is no longer the parent."""
-    stopping = False
+    asked_to_stop: SimpleQueue[int] = SimpleQueue()  # a signal may put into it at any moment
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal stopping
-        del number, frame
-        stopping = True
+        del frame
+        asked_to_stop.put(number)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -336,9 +336,11 @@ def work(settings: Settings, *, parent_pid: int | None = None) -> None:
     rota = Rota(runtime, lead, [*JOBS, *alert_jobs(streaks, courier), *files.jobs()], streaks)
     log.info("worker_started")
     try:
-        while not stopping and parent_pid in (None, os.getppid()):
+        while asked_to_stop.empty() and parent_pid in (None, os.getppid()):
             rota.tick(datetime.now(UTC))
-            time.sleep(TICK_S)
+            with contextlib.suppress(Empty):
+                asked_to_stop.get(timeout=TICK_S)
+                break
     finally:
         courier.close()
         files.close()

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -33,8 +31,8 @@ from app.users import commands as user_commands
 from app.users.commands import UserSpec
 
 from free_ports import free_port
+from zygote import NURSERY, Forked
 
-CLI = [sys.executable, "-P", "-m", "app"]
 START_TIMEOUT_S = 90
 QUICK = {"SHAREAUTH_ADMIN__ENABLED": "false", "SHAREAUTH_VISITOR__ENABLED": "false"}
 """Most tests are about the hooks: a service without pages starts in half the time."""
@@ -75,7 +73,7 @@ class Service:
     url: str
     data_dir: Path
     environ: dict[str, str]
-    process: subprocess.Popen
+    process: Forked
     log_path: Path
     pool: urllib3.PoolManager
 
@@ -136,14 +134,7 @@ class Service:
         return found
 
     def cli(self, *words: str, exit_code: int = 0) -> str:
-        done = subprocess.run(
-            [*CLI, *words],
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = NURSERY.run(words, env=self.environ)
         assert done.returncode == exit_code, (done.returncode, done.stdout, done.stderr)
         return done.stdout
 
@@ -151,8 +142,10 @@ class Service:
         return self.log_path.read_text("utf-8", "replace")
 
     def stop(self, way: signal.Signals = signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(way)
+        for host in self.pool.pools.keys():  # noqa: SIM118 - it is no mapping
+            self.pool.pools[host].close()  # for idle connections, stopping waits
+        self.pool.clear()
+        self.process.send_signal(way)
         return self.process.wait(60)
 
 
@@ -168,7 +161,7 @@ def start_service(environ: dict[str, str], data_dir: Path, port: int | None = No
     environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     log_path = data_dir.parent / f"{data_dir.name}.log"
     with log_path.open("ab") as log:
-        process = subprocess.Popen([*CLI, "serve"], env=environ, stdout=log, stderr=log)
+        process = NURSERY.start(["serve"], env=environ, stdout=log, stderr=log)
     pool = urllib3.PoolManager(maxsize=128, retries=False, timeout=60)
     service = Service(f"http://127.0.0.1:{port}", data_dir, environ, process, log_path, pool)
     wait_for(lambda: is_ready(service), service.log)
@@ -177,17 +170,20 @@ def start_service(environ: dict[str, str], data_dir: Path, port: int | None = No
 
 def is_ready(service: Service) -> bool:
     assert service.process.poll() is None, service.log()
+    # Kept alive, the connection would be waited for when the service stops.
+    headers = {"Connection": "close"}
     try:
-        return service.pool.request("GET", f"{service.url}/readyz").status == 200
+        answer = service.pool.request("GET", f"{service.url}/readyz", headers=headers)
     except urllib3.exceptions.HTTPError:
         return False
+    return answer.status == 200
 
 
 def wait_for(holds: Callable[[], bool], explain: Callable[[], str] = str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not holds():
         assert time.monotonic() < deadline, explain()
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 def at_once(count: int, call: Callable[[int], dict]) -> list[dict]:

@@ -3,8 +3,6 @@
 import contextlib
 import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from app.pricing.models import PriceVersion
 from app.tables import metadata
 
 from books import make_event, make_link, make_users
+from zygote import NURSERY
 
 APPEND_ONLY = [
     "audit_entries",
@@ -131,10 +130,9 @@ def test_downgrade_works_when_the_books_are_full(full_db: Database):
 def test_several_processes_may_upgrade_at_once(empty_db: Database):
     program = "import sys; from app import db, schema; schema.upgrade(db.Database(sys.argv[1]))"
     url = empty_db.url.render_as_string(hide_password=False)
-    command = [sys.executable, "-c", program, url]
-    with contextlib.ExitStack() as stack:
-        processes = [stack.enter_context(subprocess.Popen(command)) for _ in range(3)]
-        assert [process.wait() for process in processes] == [0, 0, 0]
+    processes = [NURSERY.start_python(program, url) for _ in range(3)]
+    said = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
     assert schema.differences(empty_db) == []
 
 

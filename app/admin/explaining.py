@@ -231,6 +231,7 @@ JOB_KINDS = {
     "mail_statements": _("Mail statements"),
     "grant_credit": _("Give many users credit"),
     "export": _("Make an export"),
+    "rerate_preview": _("Preview of answers priced again"),
 }
 JOB_WORDS = {
     "since": _("Answers from"),
@@ -255,6 +256,14 @@ JOB_WORDS = {
     "sent": _("Sent"),
     "failed": _("Failed"),
     "skipped": _("Sent before, or without an address"),
+    "digest": _("Digest of the preview"),
+    "events": _("Answers"),
+    "changes": _("Answers that change"),
+    "charged": _("Charged"),
+    "would_be": _("Would be"),
+    "difference": _("Difference"),
+    "to_book": _("To book"),
+    "below_zero": _("Wallets below zero then"),
 }
 """Names of what jobs are given and give back."""
 DETAIL_WORDS = {

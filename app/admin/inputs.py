@@ -1,19 +1,9 @@
 """Kinds of values that many requests take or give: bounded, and storable in both databases."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer
-
-YEAR_MIN, YEAR_MAX = 1970, 2999
-
-
-def _of_our_time(moment: datetime) -> datetime:
-    # Years at either end of the calendar cannot be brought to UTC.
-    if not YEAR_MIN <= moment.year <= YEAR_MAX:
-        raise ValueError(f"must be of the years {YEAR_MIN} to {YEAR_MAX}")
-    return moment
+from pydantic import Field, PlainSerializer
 
 
 def _plain(amount: Decimal) -> str:
@@ -22,7 +12,6 @@ def _plain(amount: Decimal) -> str:
 
 Amount = Annotated[Decimal, PlainSerializer(_plain, return_type=str, when_used="json")]
 """In answers: plain decimal text without trailing zeros."""
-Moment = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
 """PostgreSQL takes no NUL, neither to store nor to compare."""
 Reason = Annotated[

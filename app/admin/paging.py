@@ -24,7 +24,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    cursor: Annotated[str, Field(max_length=500, pattern=r"^[A-Za-z0-9_-]*$")] | None = None
+    cursor: Annotated[str, Field(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")] | None = None
     """``next`` of the page before."""
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = 50
 
@@ -38,7 +38,7 @@ class Page(BaseModel, Generic[T]):
 
 def cursor(*position: int | str) -> str:
     """Stands for the place behind the item with this position."""
-    text = json.dumps(position, separators=(",", ":"))
+    text = json.dumps(position, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -18,7 +18,7 @@ from app.admission.question import Admission, Answered, Ask, Load, Seeds, Settle
 from app.admission.redis_gate import RedisAway, RedisGate, Scripts
 from app.admission.refusals import GateAway, QuestionRefused, StaleMemory
 from app.admission.rules import Rules
-from app.admission.watch import Collected, ExpiredTicket, LateFinish
+from app.admission.watch import Collected, ExpiredTicket, LateFinish, OpenQuestions
 from app.config import Settings
 from app.errors import ServiceError
 
@@ -170,6 +170,16 @@ class Gate:
         """What the gate holds now; None while Redis is away."""
         try:
             return self._redis.snapshot(user_id, link_id)
+        except RedisAway:
+            return None
+
+    def open_questions(self, limit: int) -> OpenQuestions | None:
+        """How many questions wait for their finish, and ``limit`` of them; None: Redis is away.
+
+        Those of visitors only: for one that chat software asks, no finish is expected.
+        """
+        try:
+            return self._redis.open_questions(limit)
         except RedisAway:
             return None
 

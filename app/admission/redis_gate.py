@@ -23,7 +23,7 @@ from app.admission.periods import Periods, SeedName, periods_at
 from app.admission.question import Admission, Answered, Ask, Load, Seeds, Settlement, Snapshot
 from app.admission.refusals import StaleMemory, refusal
 from app.admission.rules import REVISION_TTL_S, Rules
-from app.admission.watch import Collected
+from app.admission.watch import Collected, OpenQuestions
 
 SCRIPTS = (
     "admit",
@@ -35,6 +35,7 @@ SCRIPTS = (
     "snapshot",
     "expired",
     "acknowledge",
+    "open",
 )
 LOADS_MAX = 3
 """How often what the books say is loaded for one question while finishes keep overtaking it."""
@@ -228,6 +229,9 @@ class RedisGate:
 
     def collect_expired(self, limit: int) -> Collected:
         return Collected.of(self._scripts.run("expired", self._names.watch(), limit))
+
+    def open_questions(self, limit: int) -> OpenQuestions:
+        return OpenQuestions.of(self._scripts.run("open", self._names.watch(), limit))
 
     def acknowledge_expired(self, collected: Collected) -> None:
         self._scripts.run("acknowledge", self._names.watch(), collected.acknowledgement())

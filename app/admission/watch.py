@@ -32,6 +32,48 @@ class ExpiredTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTicket:
+    """A question that was admitted and waits for its finish."""
+
+    user_id: int
+    link_id: int
+    is_guest: bool
+    asked_at: datetime
+    expires_at: datetime
+    """Without a finish by then it is written down as unfinished."""
+    hold: int
+    """What it is expected to cost, or all that was left."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestions:
+    """How many there are in all, and some of them."""
+
+    count: int
+    tickets: tuple[OpenTicket, ...]
+
+    @classmethod
+    def of(cls, told: Sequence[Any]) -> Self:
+        """Made of the answer of open.lua."""
+        count, flat = told
+        read = [_ticket(*triple) for triple in _triples(flat) if triple[2]]
+        return cls(
+            count,
+            tuple(
+                OpenTicket(
+                    user_id=one.user_id,
+                    link_id=one.link_id,
+                    is_guest=one.is_guest,
+                    asked_at=one.asked_at,
+                    expires_at=one.expired_at,
+                    hold=one.hold,
+                )
+                for one in read
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LateFinish:
     """A finish in the books that found no open ticket when the gate was told of it."""
 
@@ -61,7 +103,7 @@ class Collected:
     def of(cls, told: Sequence[Any]) -> Self:
         """Made of the answer of expired.lua."""
         flat, late, dropped_tickets, dropped_late = told
-        triples = list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
+        triples = _triples(flat)
         return cls(
             tickets=tuple(_ticket(*triple) for triple in triples if triple[2]),
             late=tuple(_late(text) for text in late),
@@ -91,6 +133,10 @@ class Collected:
             or self.dropped_tickets
             or self.dropped_late
         )
+
+
+def _triples(flat: Sequence[Any]) -> list[tuple[Any, Any, Any]]:
+    return list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
 
 
 def _ticket(ticket: str, expired_us: int, facts: str) -> ExpiredTicket:

@@ -120,7 +120,8 @@ def _page(runtime: Runtime, asked: Parameters, place: int | None) -> tuple[list[
         plans = Plans.load(session, parse_configured(runtime.settings.issuers))
         plan = plan_store.get_by_name(session, asked.plan or "")
         wanted = Wanted(status="active", plan=(plan.id, plans.issuers_giving(plan)))
-        found = user_store.search(session, wanted, before_id=place, limit=USERS_AT_ONCE)
+        after = None if place is None else (0, place)
+        found = user_store.search(session, wanted, after=after, limit=USERS_AT_ONCE)
     amount = to_nano(asked.amount or Decimal(0))
     ids = [one.user.id for one in found]
     return [(user_id, amount) for user_id in ids], min(ids, default=0)

@@ -9,7 +9,15 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.audit.journal import Actor
-from app.background import close_month, export, granting, mail_statements, rerate, scheduled
+from app.background import (
+    close_month,
+    export,
+    granting,
+    mail_statements,
+    rerate,
+    rerate_preview,
+    scheduled,
+)
 from app.background.task import Task
 from app.jobs import commands
 from app.jobs.commands import JobSpec
@@ -36,6 +44,7 @@ HANDLERS: Mapping[str, Handler] = {
     close_month.KIND: Handler(close_month.Parameters, close_month.run),
     mail_statements.KIND: Handler(mail_statements.Parameters, mail_statements.run),
     export.KIND: Handler(export.Parameters, export.run),
+    rerate_preview.KIND: Handler(rerate.Choice, rerate_preview.run),
 }
 
 

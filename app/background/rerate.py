@@ -22,11 +22,8 @@ from app.runtime import Runtime
 KIND = "rerate"
 
 
-class Parameters(BaseModel):
-    """What is priced again by which version, and why.
-
-    ``expect`` is the digest of the preview that was looked at; anything else is refused.
-    """
+class Choice(BaseModel):
+    """What is priced again by which version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,6 +32,20 @@ class Parameters(BaseModel):
     link_id: int | None = None
     user_id: int | None = None
     price: int | Literal["in-force"]
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(
+            since=self.since, until=self.until, link_id=self.link_id, user_id=self.user_id
+        )
+
+
+class Parameters(Choice):
+    """And why.
+
+    ``expect`` is the digest of the preview that was looked at; anything else is refused.
+    """
+
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     expect: str
     allow_negative: bool = False
@@ -108,10 +119,7 @@ def _begin(runtime: Runtime, task: Task, asked: Parameters) -> tuple[Preview, _S
 
 
 def _find(runtime: Runtime, asked: Parameters, *, run: str) -> Preview:
-    selection = Selection(
-        since=asked.since, until=asked.until, link_id=asked.link_id, user_id=asked.user_id
-    )
-    return preview(runtime.db, selection, asked.price, zone=runtime.settings.zone, run=run)
+    return preview(runtime.db, asked.selection, asked.price, zone=runtime.settings.zone, run=run)
 
 
 def _bounded(found: Preview, last_event: int) -> Preview:

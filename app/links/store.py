@@ -1,14 +1,20 @@
 """Every SQL statement on links and their keys."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import insert_ignoring
+from app.db import UtcDateTime, insert_ignoring
 from app.errors import NotFound
 from app.links.models import Link, LinkKey
+
+_calls = sa.table(
+    "link_calls", sa.column("link_id", sa.BigInteger), sa.column("last_at", UtcDateTime)
+)
+"""Only to put lists in order: what was seen of FastGPT belongs to another domain."""
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LinkNotFound(NotFound):
@@ -76,16 +82,44 @@ def list_page(
 
     ``search`` is a part of the name, of any case; ``ids`` are the only ones that may be among them.
     """
-    query = sa.select(Link).order_by(Link.name).limit(limit)
+    query = sa.select(Link).where(*_conditions(status, search, ids)).order_by(Link.name)
     if after is not None:
         query = query.where(Link.name > after)
+    return session.scalars(query.limit(limit)).all()
+
+
+def list_by_last_call(
+    session: Session,
+    *,
+    after_id: int | None = None,
+    limit: int,
+    status: str | None = None,
+    search: str | None = None,
+    ids: Collection[int] | None = None,
+) -> Sequence[Link]:
+    """Those that FastGPT called last first, those it never called at the end; else as above."""
+    last_at = (
+        sa.select(sa.func.coalesce(sa.func.max(_calls.c.last_at), sa.literal(_NEVER, UtcDateTime)))
+        .where(_calls.c.link_id == Link.id)
+        .scalar_subquery()
+    )
+    query = sa.select(Link).where(*_conditions(status, search, ids))
+    if after_id is not None:
+        reached = session.scalar(sa.select(last_at).where(Link.id == after_id)) or _NEVER
+        place = sa.tuple_(last_at, Link.id)
+        query = query.where(place < sa.tuple_(sa.literal(reached, UtcDateTime), after_id))
+    return session.scalars(query.order_by(last_at.desc(), Link.id.desc()).limit(limit)).all()
+
+
+def _conditions(
+    status: str | None, search: str | None, ids: Collection[int] | None
+) -> Iterator[sa.ColumnElement[bool]]:
     if status is not None:
-        query = query.where(Link.status == status)
+        yield Link.status == status
     if search is not None:
-        query = query.where(sa.func.lower(Link.name).contains(search.lower(), autoescape=True))
+        yield sa.func.lower(Link.name).contains(search.lower(), autoescape=True)
     if ids is not None:
-        query = query.where(Link.id.in_(ids))
-    return session.scalars(query).all()
+        yield Link.id.in_(ids)
 
 
 def names(session: Session, ids: Collection[int]) -> dict[int, str]:

@@ -22,12 +22,16 @@ _TOML_RULE = re.compile(r"^[ \t]*\[\[[ \t]*models[ \t]*\]\]", re.MULTILINE)
 class BookProblem:
     """One thing that is wrong. ``line`` counts from 1; None when it is of the whole text.
 
-    ``place`` is the name of the value, with dots, such as ``models.2.input_per_1k``.
+    ``place`` is the name of the value, with dots, such as ``models.2.input_per_1k``. ``kind`` is
+    pydantic's word for what is wrong, with the ``bound`` that was passed if there is one, or
+    ``syntax`` or ``too_long``; empty where only the message says it.
     """
 
     line: int | None
     place: str
     message: str
+    kind: str = ""
+    bound: str = ""
 
 
 class BookTextInvalid(Invalid):
@@ -40,6 +44,9 @@ class BookTextInvalid(Invalid):
         self.problems = problems
 
 
+_BOUNDS = ("ge", "gt", "le", "lt", "decimal_places", "max_length", "min_length", "expected")
+
+
 def parse(text: str, *, currency: str) -> PriceBook:
     """The book in the text: JSON when it begins with a brace, TOML otherwise.
 
@@ -50,7 +57,7 @@ def parse(text: str, *, currency: str) -> PriceBook:
     """
     if len(text) > TEXT_CHARS_MAX:
         message = f"it has more than {TEXT_CHARS_MAX} characters"
-        raise BookTextInvalid([BookProblem(None, "", message)])
+        raise BookTextInvalid([BookProblem(None, "", message, "too_long", str(TEXT_CHARS_MAX))])
     document = _read(text)
     try:
         return PriceBook.model_validate({"currency": currency, **document})
@@ -79,12 +86,13 @@ def _read(text: str) -> dict[str, Any]:
         else:
             document = tomllib.loads(text, parse_float=Decimal)
     except json.JSONDecodeError as error:
-        raise BookTextInvalid([BookProblem(error.lineno, "", error.msg)]) from None
+        raise BookTextInvalid([BookProblem(error.lineno, "", error.msg, "syntax")]) from None
     except tomllib.TOMLDecodeError as error:
         said = str(error)
         found = _TOML_LINE.search(said)
         line = int(found[1]) if found else text.count("\n") + 1  # at the end of the document
-        raise BookTextInvalid([BookProblem(line, "", _TOML_LINE.sub("", said).strip())]) from None
+        told = _TOML_LINE.sub("", said).strip()
+        raise BookTextInvalid([BookProblem(line, "", told, "syntax")]) from None
     except (RecursionError, ValueError):
         raise BookTextInvalid([BookProblem(None, "", "it cannot be read")]) from None
     if not isinstance(document, dict):
@@ -98,7 +106,10 @@ def _problem(text: str, entry: Mapping[str, Any]) -> BookProblem:
     message = str(entry["msg"]).removeprefix("Value error, ")
     if entry["type"] == "extra_forbidden":
         message = "not known here"
-    return BookProblem(_line_of(text, path), ".".join(str(part) for part in path), message)
+    given = entry.get("ctx", {})
+    bound = next((str(given[name]) for name in _BOUNDS if name in given), "")
+    place = ".".join(str(part) for part in path)
+    return BookProblem(_line_of(text, path), place, message, str(entry["type"]), bound)
 
 
 def _line_of(text: str, path: tuple[Any, ...]) -> int | None:

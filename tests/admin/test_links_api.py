@@ -1,7 +1,13 @@
 """``/links``, ``/issuers`` and ``/tokens`` of the JSON API."""
 
+from datetime import timedelta
+
 import pytest
+from app.sightings import store as sighting_store
+from app.sightings.tally import Tally
 from app.turns.visitor_urls import TESTER
+
+from sighting_builders import seen
 
 SHARE_URL = "https://fastgpt.example/chat/share?shareId=api"
 ALL = ("links:read", "links:write", "issuers:read", "issuers:write", "tokens:check")
@@ -25,7 +31,8 @@ def portal(program):
 
 
 def test_links_come_in_pages_by_name(program, link):
-    for name in ("a first", "b second"):
+    long = "长" * 120  # its cursor is as long as one gets
+    for name in ("a first", "b second", long):
         program.post("/links", {"name": name})
     page = program.get("/links?limit=1")
     names = []
@@ -35,8 +42,26 @@ def test_links_come_in_pages_by_name(program, link):
             break
         page = program.get(f"/links?limit=1&cursor={page['next']}")
     assert names == sorted(names)
-    assert {"a first", "b second", "shop"} <= set(names)
+    assert {"a first", "b second", "shop", long} <= set(names)
     assert [one["name"] for one in program.get("/links?search=SHO")["items"]] == ["shop"]
+
+
+def test_links_that_fastgpt_called_last_come_first(house, program, link):
+    other = program.post("/links", {"name": "called 2"})
+    # Later than what other tests called, which is written down a moment after it.
+    for hours, link_id in ((1, link["id"]), (2, other["id"])):
+        call = seen("start", link_id, at=house.now + timedelta(hours=hours))
+        tally = Tally(on_dropped=lambda *_: None)
+        tally.add([call])
+        with house.db.begin() as session:
+            sighting_store.write(session, calls=tally.calls({}), refusals=[], links={})
+    page = program.get("/links?sort=last_call&limit=1")
+    found = [one["id"] for one in page["items"]]
+    while page["next"]:
+        page = program.get(f"/links?sort=last_call&limit=1&cursor={page['next']}")
+        found += [one["id"] for one in page["items"]]
+    assert found[:2] == [other["id"], link["id"]]
+    assert len(set(found)) == len(found) == len(program.get("/links")["items"])
 
 
 def test_a_link_is_changed_under_its_version(program, link):

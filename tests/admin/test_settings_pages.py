@@ -71,3 +71,10 @@ def test_every_setting_has_a_meaning(house):
 @pytest.mark.parametrize("role", ["viewer", "support", "finance"])
 def test_settings_are_for_those_who_run_the_service(house, role):
     house.browser(role).get("/admin/settings/", status=403)
+
+
+def test_settings_are_explained_in_chinese(house):
+    house_in_chinese = house.browser("owner", locale="zh")
+    house_in_chinese.get("/admin/settings/")
+    assert "监听的端口。" in house_in_chinese.text()
+    assert "在 50 % 和 80 % 时发出通知。" in house_in_chinese.text()

@@ -286,6 +286,7 @@ def test_the_overview_says_how_things_stand(house, used):
     text = browser.text()
     assert "Questions today" in text
     assert "Open alerts" in text
+    assert "Open questions now 0" in text
     assert "First steps" not in text
     found = house.program("usage:read").get("/usage/overview")
     assert charge(found["by_link"]["rows"]) == charge(found["by_model"]["rows"]) == Decimal("8.5")

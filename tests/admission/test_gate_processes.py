@@ -1,13 +1,12 @@
 """Several processes, one gate: as gunicorn's workers are."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from admission_builders import make_gate
+from zygote import NURSERY
 
 TESTS = Path(__file__).parents[1]
 ASK_MANY = """
@@ -40,22 +39,13 @@ def test_hundred_questions_over_four_processes_admit_exactly_five(request, names
     url = request.getfixturevalue(server)
     gate = make_gate(url, namespace)
     program = ASK_MANY.format(tests=str(TESTS), namespace=namespace, url=url)
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=TESTS.parent,
-        )
-        for _ in range(4)
-    ]
+    workers = [NURSERY.start_python(program, cwd=TESTS.parent) for _ in range(4)]
     for worker in workers:
         assert worker.stdout.readline() == "ready\n"
     for worker in workers:
         worker.stdin.write("go\n")
         worker.stdin.flush()
-    answers = [answer for worker in workers for answer in json.loads(worker.communicate()[0])]
+    answers = [answer for worker in workers for answer in json.loads(worker.communicate())]
     assert answers.count("gate") == 5
     assert answers.count("visitor_open") == 95
     assert gate.snapshot(7, 3).visitor_open == 5

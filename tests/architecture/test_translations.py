@@ -5,7 +5,9 @@ import string
 from pathlib import Path
 
 import pytest
+from app.config import Settings
 from app.pagekit.languages import DIRECTORY
+from app.provenance import explain
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
@@ -60,6 +62,11 @@ def catalogue():
     return texts, torn
 
 
+def setting_meanings():
+    """What the settings page says of each; it says it in English where there is no translation."""
+    return {one.meaning for one in explain(Settings()) if one.meaning}
+
+
 def placeholders(text):
     return sorted(re.findall(r"%\((\w+)\)s|\{(\w+)\}", text))
 
@@ -72,7 +79,7 @@ def test_every_text_is_translated():
 
 def test_no_translation_is_left_over_or_torn():
     translated, torn = catalogue()
-    used = used_texts()
+    used = {*used_texts(), *setting_meanings()}
     assert sorted(text for text in translated if text not in used) == []
     assert sorted(torn) == []
 

@@ -50,7 +50,7 @@ def console(chromium, tmp_path_factory) -> Iterator[Console]:
     with OidcProvider() as provider:
         settings = folder / "config.toml"
         settings.write_text(CONFIG.format(issuer=provider.issuer))
-        environ = {"SHAREAUTH_CONFIG": str(settings), "SHAREAUTH_SERVICE__WORKERS": "2", **PAGES}
+        environ = {"SHAREAUTH_CONFIG": str(settings), "SHAREAUTH_SERVICE__WORKERS": "1", **PAGES}
         service = start_service(environ, folder / "data")
         yield Console(service, chromium, provider)
         service.stop()

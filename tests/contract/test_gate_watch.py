@@ -236,3 +236,16 @@ def test_redis_away_is_said(private_valkey, namespace, books):
 
 def test_tickets_of_the_service_are_short_enough_for_the_table():
     assert TICKET_BYTES * 4 / 3 < 64
+
+
+def test_open_questions_are_counted_and_shown_until_they_end(gate: Gate, books: Books):
+    asks = [make_ask() for _ in range(3)]
+    for ask in asks:
+        gate.admit(ask, books)
+    gate.cancel(asks[0])
+    found = gate.open_questions(1)
+    assert (found.count, len(found.tickets)) == (2, 1)
+    [ticket] = found.tickets
+    assert (ticket.user_id, ticket.link_id) == (asks[2].user_id, asks[2].link_id)
+    assert ticket.asked_at < ticket.expires_at
+    assert gate.open_questions(0).tickets == ()

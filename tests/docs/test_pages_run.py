@@ -17,7 +17,8 @@ import pages
 import pytest
 from pages import ENGLISH, ROOT, Block
 
-CLI = [sys.executable, "-P", "-m", "app"]
+from zygote import NURSERY, Forked
+
 START_TIMEOUT_S = 90
 MARK = "== end of block =="
 CHATS = 20
@@ -51,7 +52,9 @@ def _environ(data_dir: Path, port: int) -> dict[str, str]:
         "SHAREAUTH_SERVICE__PORT": str(port),
         "SHAREAUTH_SERVICE__WORKERS": "2",
         "TESTS": str(Path(__file__).parent),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(
+            [str(data_dir.parent / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+        ),
         "COLUMNS": "200",
         "LC_ALL": "C.UTF-8",
     }
@@ -61,6 +64,8 @@ def _environ(data_dir: Path, port: int) -> dict[str, str]:
 def scene(tmp_path):
     """A place like a fresh clone, with nothing started."""
     (tmp_path / "docs").symlink_to(ROOT / "docs")
+    (tmp_path / "bin").mkdir()
+    NURSERY.install(tmp_path / "bin")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -73,7 +78,7 @@ def served(scene):
     place, environ = scene
     log_path = place / "log"
     with log_path.open("wb") as log:
-        process = subprocess.Popen([*CLI, "serve"], cwd=place, env=environ, stdout=log, stderr=log)
+        process = NURSERY.start(["serve"], cwd=place, env=environ, stdout=log, stderr=log)
     try:
         _wait_until_ready(process, environ["SHAREAUTH_SERVICE__PORT"], log_path)
         yield place, environ
@@ -94,7 +99,7 @@ def test_a_guide_does_what_it_says(page, scene):
 
 def _run(page: str, place: Path, environ: dict[str, str]) -> None:
     for command in SCENES[page]:
-        subprocess.run([*CLI, *command.split()], env=environ, check=True, capture_output=True)
+        assert NURSERY.run(command.split(), env=environ).returncode == 0
     shown = pages.blocks(page)
     for block in shown:
         if block.language == "toml" and block.text.startswith("# book.toml\n"):
@@ -137,7 +142,7 @@ def _pattern(expected: str) -> str:
     return r"\s*".join(lines)
 
 
-def _wait_until_ready(process: subprocess.Popen, port: str, log_path: Path) -> None:
+def _wait_until_ready(process: Forked, port: str, log_path: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         assert process.poll() is None, log_path.read_text("utf-8")
@@ -145,6 +150,6 @@ def _wait_until_ready(process: subprocess.Popen, port: str, log_path: Path) -> N
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).close()
         except OSError:
-            time.sleep(0.1)
+            time.sleep(0.05)
         else:
             return

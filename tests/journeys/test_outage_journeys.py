@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import threading
 import time
 import uuid
@@ -16,6 +15,7 @@ from app.plans.commands import PlanSpec
 
 from running_service import Root, Service, at_once, start_service, wait_for
 from valkey_fixtures import ValkeyProcess
+from zygote import NURSERY
 
 
 class Production:
@@ -262,14 +262,8 @@ def test_a_killed_service_starts_again_on_what_it_had(private_dir):
 
 
 def test_a_second_service_on_the_same_data_is_refused(embedded_service: Service):
-    done = subprocess.run(
-        [*embedded_service.process.args],
-        env={**embedded_service.environ, "SHAREAUTH_SERVICE__PORT": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    environ = {**embedded_service.environ, "SHAREAUTH_SERVICE__PORT": "1"}
+    done = NURSERY.run(["serve"], env=environ)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert str(embedded_service.data_dir) in done.stderr

@@ -115,6 +115,26 @@ def test_a_period_leads_from_opening_to_closing(db: Database, user_ids, now):
         assert (nothing.opening, nothing.closing, nothing.entries) == (0, 0, ())
 
 
+@pytest.mark.parametrize(
+    ("order", "places"),
+    [
+        ("newest", [2, 1, 0]),
+        ("oldest", [0, 1, 2]),
+        ("name", [0, 1, 2]),
+        ("lowest", [2, 1, 0]),
+        ("highest", [0, 1, 2]),
+    ],
+)
+def test_users_come_in_any_order_page_by_page(db: Database, user_ids, order, places):
+    balances = {user_ids[0]: 8 * NANO, user_ids[1]: 3 * NANO, user_ids[2]: 0}
+    seen, after = [], None
+    with db.read() as session:
+        while rows := user_store.search(session, WantedUsers(), order=order, after=after, limit=1):
+            seen.append(rows[0].user.id)
+            after = (balances[seen[-1]], seen[-1])
+    assert seen == [user_ids[place] for place in places]
+
+
 def test_users_are_searched_and_what_is_about_them_is_listed(db: Database, user_ids):
     first, second, third = user_ids
     with db.read() as session:
@@ -132,7 +152,7 @@ def test_users_are_searched_and_what_is_about_them_is_listed(db: Database, user_
         assert found(plan=(1, frozenset())) == []
         issuer_id = user_store.get(session, first).issuer_id
         assert found(plan=(1, frozenset({issuer_id}))) == [third, second, first]
-        assert len(user_store.search(session, WantedUsers(), before_id=second)) == 1
+        assert len(user_store.search(session, WantedUsers(), after=(0, second))) == 1
         assert user_store.load_subjects(session, [second]) == {second: "person-1"}
         about = audit_store.list_about(session, [("wallet", str(first)), ("user", str(first))])
         assert [row.action for row in about] == ["wallets.top_up"]

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -42,6 +40,8 @@ from app.users import commands as users
 from app.users.commands import UserSpec
 from app.users.models import User
 from structlog.testing import capture_logs
+
+from zygote import NURSERY
 
 ACTOR = Actor("tests", "service")
 SECOND = timedelta(seconds=1)
@@ -427,8 +427,7 @@ def test_several_processes_drain_without_double_work(house):
     outputs = [drainer.communicate(timeout=120) for drainer in drainers]
     assert [drainer.returncode for drainer in drainers] == [0, 0, 0], outputs
     assert [event.reference for event in house.events()] == [f"r{n:03}" for n in range(count)]
-    told = "".join(error + out for out, error in outputs)
-    assert "finish.replayed" not in told
+    assert "finish.replayed" not in "".join(outputs)
     house.assert_sound()
 
 
@@ -437,12 +436,7 @@ def start_drainer(house):
     settings["service"]["secret_key"] = SECRET
     settings["database"]["url"] = house.settings.database.url.get_secret_value()
     settings["redis"]["url"] = house.settings.redis.url.get_secret_value()
-    return subprocess.Popen(
-        [sys.executable, "-c", DRAINER, json.dumps(settings)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return NURSERY.start_python(DRAINER, json.dumps(settings))
 
 
 def test_quarantine_keeps_one_row_for_each_reference(house):

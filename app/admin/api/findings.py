@@ -1,8 +1,8 @@
-"""``/spool``, ``/quarantine``, ``/unfinished`` and ``/checks``."""
+"""``/spool``, ``/quarantine``, ``/open-questions``, ``/unfinished`` and ``/checks``."""
 
 from app.admin.api.section import Section
 from app.admin.desk import Desk
-from app.admin.resources import findings
+from app.admin.resources import findings, open_questions
 from app.admin.resources.findings import (
     AsideList,
     CheckList,
@@ -18,6 +18,7 @@ from app.admin.resources.findings import (
     UnfinishedPage,
     UnfinishedQuery,
 )
+from app.admin.resources.open_questions import OpenQuestionsOut
 
 section = Section("findings", "Findings")
 
@@ -65,6 +66,12 @@ def get_quarantined_body(desk: Desk, reference: str) -> QuarantineBodyOut:
 def resolve_quarantined(desk: Desk, reference: str, body: ResolveIn) -> QuarantinedOut:
     """Note what was done about it; it then no longer counts as open."""
     return findings.resolve(desk, reference, body)
+
+
+@section.get("/open-questions", permission="findings:read")
+def list_open_questions(desk: Desk) -> OpenQuestionsOut:
+    """Show the questions that wait for their finish now."""
+    return open_questions.show(desk)
 
 
 @section.get("/unfinished", permission="findings:read")

@@ -6,8 +6,8 @@ from datetime import date, datetime, time
 from flask import request
 from pydantic import BaseModel
 
-from app.admin.inputs import YEAR_MAX, YEAR_MIN
 from app.errors import Invalid
+from app.moments import YEAR_MAX, YEAR_MIN
 from app.pagekit.formats import zone
 from app.pagekit.languages import gettext as _
 

@@ -7,9 +7,8 @@ from flask import flash, render_template, request
 from app.admin import access, wording
 from app.admin.pages import fields, times
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
-from app.admin.resources import findings, self_audit
+from app.admin.resources import findings, open_questions, self_audit
 from app.admin.resources.findings import QuarantineQuery, ReplayIn, ResolveIn, UnfinishedQuery
-from app.admin.resources.self_audit import FindingQuery
 from app.errors import Conflict, Invalid, NotFound
 from app.pagekit.languages import gettext as _
 
@@ -23,13 +22,13 @@ LATELY = timedelta(days=7)
 def index() -> str:
     desk = access.desk()
     lately = UnfinishedQuery(since=desk.now - LATELY, limit=1)
-    query = validated(FindingQuery, {"cursor": request.args.get("cursor")})
     return render_template(
         "findings/index.html",
         spool=findings.spool(desk),
         quarantined=findings.count_quarantined(desk),
         unfinished=findings.unfinished(desk, lately),
-        found=self_audit.index(desk, query),
+        found=self_audit.count_open(desk),
+        open_now=open_questions.show(desk).count,
     )
 
 
@@ -101,6 +100,12 @@ def resolve(reference: str) -> AnyResponse:
         return done(said, "findings.quarantine")
 
     return attempt(work, lambda: kept(reference))
+
+
+@blueprint.get("/open")
+@access.allow("findings:read")
+def opened() -> str:
+    return render_template("findings/open.html", found=open_questions.show(access.desk()))
 
 
 @blueprint.get("/unfinished")

@@ -8,6 +8,7 @@ from app.admin import access, wording
 from app.admin.pages import fields, times
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
 from app.admin.paging import PageQuery
+from app.admin.price_words import problem_says
 from app.admin.resources import calculator, plans, prices
 from app.admin.resources.calculator import CalculationIn, CostOut, TermsIn
 from app.admin.resources.prices import PricePreviewIn, PricePublishIn
@@ -136,6 +137,7 @@ def _draft(text: str = "", problems: list[documents.BookProblem] | None = None) 
         "prices/edit.html",
         text=text,
         problems=problems or [],
+        problem_says=problem_says,
         since=first.isoformat(),
         until=(end - timedelta(days=1)).isoformat(),
     )

@@ -8,7 +8,6 @@ from flask import flash, redirect, render_template, request, url_for
 from markupsafe import Markup
 
 from app.admin import access, explaining, wording
-from app.admin.inputs import YEAR_MAX, YEAR_MIN
 from app.admin.pages.section import AnyResponse, section, validated
 from app.admin.resources import refusals
 from app.admin.resources.refusals import (
@@ -20,6 +19,7 @@ from app.admin.resources.refusals import (
     StrayQuery,
 )
 from app.errors import Invalid, NotFound
+from app.moments import YEAR_MAX, YEAR_MIN
 from app.pagekit import charts, formats, languages
 from app.pagekit.languages import gettext as _
 

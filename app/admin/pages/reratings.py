@@ -9,7 +9,13 @@ from app.admin.pages import fields, times
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
 from app.admin.paging import PageQuery
 from app.admin.resources import prices, reratings
-from app.admin.resources.reratings import ReratingApplyIn, ReratingIn, ReratingPreviewOut
+from app.admin.resources.jobs import JobOut
+from app.admin.resources.reratings import (
+    BookingIn,
+    ReratingApplyIn,
+    ReratingIn,
+    ReratingPreviewOut,
+)
 from app.errors import Conflict, Invalid, NotFound
 from app.pagekit.languages import gettext as _
 
@@ -25,8 +31,12 @@ def index() -> str:
 @blueprint.post("/")
 @access.allow("prices:read")
 def preview() -> AnyResponse | str:
+    desk = access.desk()
     try:
-        found = reratings.show(access.desk(), validated(ReratingIn, _typed()))
+        asked = validated(ReratingIn, _typed())
+        if desk.may("prices:write") and not reratings.is_small(desk, asked):
+            return _begun(reratings.preview_in_background(desk, asked))
+        found = reratings.show(desk, asked)
     except (Invalid, Conflict, NotFound) as problem:
         flash(wording.told(problem), "danger")
         return Response(_form(), status=problem.status)
@@ -46,7 +56,10 @@ def apply() -> AnyResponse:
                 "allow_negative": fields.checked("allow_negative"),
             },
         )
-        booked = reratings.apply(access.desk(), asked)
+        desk = access.desk()
+        if not reratings.is_small(desk, asked):
+            return _begun(reratings.apply_in_background(desk, asked))
+        booked = reratings.apply(desk, asked)
         said = _(
             "%(adjustments)s adjustments are booked in %(wallets)s wallets.",
             adjustments=booked.adjustments,
@@ -55,6 +68,27 @@ def apply() -> AnyResponse:
         return done(said, "reratings.index")
 
     return attempt(work, _form)
+
+
+@blueprint.post("/apply/<int:job_id>")
+@access.allow("prices:write")
+def apply_previewed(job_id: int) -> AnyResponse:
+    """Book what the preview says that a job has made."""
+
+    def work() -> AnyResponse:
+        typed = {
+            "reason": request.form.get("reason", ""),
+            "allow_negative": fields.checked("allow_negative"),
+        }
+        why = validated(BookingIn, typed)
+        return _begun(reratings.apply_previewed(access.desk(), job_id, why))
+
+    return attempt(work, _form)
+
+
+def _begun(job: JobOut) -> AnyResponse:
+    said = _("A worker does it. You may leave this page: the job goes on, and is found again here.")
+    return done(said, "jobs.show", job_id=job.id)
 
 
 def _typed() -> dict[str, object]:

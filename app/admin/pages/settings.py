@@ -7,6 +7,7 @@ from flask import render_template
 from app.admin import access
 from app.admin.pages.section import section
 from app.admin.resources import settings
+from app.pagekit.languages import gettext
 
 blueprint = section("settings", "/settings")
 
@@ -18,5 +19,8 @@ def index() -> str:
     found = settings.index(desk).items
     sections = [(name, list(rows)) for name, rows in groupby(found, key=lambda one: one.section)]
     return render_template(
-        "settings/index.html", sections=sections, versions=settings.versions(desk)
+        "settings/index.html",
+        sections=sections,
+        versions=settings.versions(desk),
+        translated=gettext,
     )

@@ -34,7 +34,7 @@ def index() -> str:
         query=query,
         issuers=issuers,
         plans=plans,
-        is_filtered=bool(given.keys() - {"cursor", "limit"}),
+        is_filtered=bool(given.keys() - {"cursor", "limit", "sort"}),
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Amount, Moment, Paid, Text
+from app.admin.inputs import Amount, Paid, Text
 from app.admin.paging import Page, PageQuery
 from app.codes import commands, notation, store
 from app.codes.commands import COUNT_MAX, BatchName, BatchSpec
@@ -17,6 +17,7 @@ from app.codes.store import ListedCode
 from app.errors import NotFound
 from app.funding import redeem as redemption
 from app.funding.redeem import Ask
+from app.moments import Moment
 from app.money import from_nano, to_nano
 from app.users import store as user_store
 

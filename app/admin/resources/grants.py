@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Amount, Moment, Number, Paid, Reason
+from app.admin.inputs import Amount, Number, Paid, Reason
 from app.admin.paging import Page, PageQuery
 from app.admin.resources.wallets import FundedOut, told
 from app.admission.periods import periods_at
@@ -19,6 +19,7 @@ from app.ledger.credit import store
 from app.ledger.credit.models import Grant
 from app.ledger.credit.store import Breakage, Filters
 from app.ledger.grants import PRIORITY, PRIORITY_MAX
+from app.moments import Moment
 from app.money import from_nano, to_nano
 from app.people.credit import Left, credit_standing
 from app.plans import store as plan_store

@@ -25,6 +25,9 @@ class HealthOut(BaseModel):
     alerts_open: int | None
     findings_open: int | None
     quarantined: int | None = Field(description="Finishes that could not be recorded.")
+    questions_open: int | None = Field(
+        description="Questions that wait for their finish now; null also while Redis is away."
+    )
 
 
 JOBS_LOOKED_AT = 50
@@ -33,6 +36,7 @@ JOBS_LOOKED_AT = 50
 def show(desk: Desk) -> HealthOut:
     """Cheap enough to be asked for with each page."""
     spool = desk.runtime.spool.status()
+    questions = desk.gate.open_questions(0) if desk.may("findings:read") else None
     with desk.db.read() as session:
         alerts = alert_store.count_open(session) if desk.may("alerts:read") else None
         sees_findings = desk.may("findings:read")
@@ -49,6 +53,7 @@ def show(desk: Desk) -> HealthOut:
             alerts_open=None if alerts is None else sum(alerts.values()),
             findings_open=None if findings is None else sum(one.count for one in findings),
             quarantined=metering_store.count_quarantined(session) if sees_findings else None,
+            questions_open=None if questions is None else questions.count,
         )
 
 

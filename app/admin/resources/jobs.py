@@ -7,13 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Moment, Number, Reason, Text
+from app.admin.inputs import Number, Reason, Text
 from app.admin.paging import Page, PageQuery
 from app.background import handlers
 from app.background.rerate import KIND as RERATE
 from app.background.rerate import Parameters
 from app.jobs import commands, store
 from app.jobs.models import BackgroundJob
+from app.moments import Moment
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 

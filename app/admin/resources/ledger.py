@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import YEAR_MAX, YEAR_MIN, Amount, Moment, Number, Reason, Text
+from app.admin.inputs import Amount, Number, Reason, Text
 from app.admin.paging import Page, PageQuery
 from app.admin.resources import wallets
 from app.admin.resources.wallets import FundedOut, Preview
-from app.errors import Conflict, Invalid
+from app.errors import Conflict
 from app.funding import changes
 from app.funding.changes import Reversal
 from app.ledger import reratings
@@ -24,6 +24,7 @@ from app.ledger.browsing.store import Listed, Wanted
 from app.ledger.models import Account
 from app.ledger.transactions import Kind, wallet_name
 from app.metering import store as metering_store
+from app.moments import Moment
 from app.money import from_nano
 from app.pricing import store as pricing_store
 from app.statements import verification
@@ -189,7 +190,7 @@ def transactions(desk: Desk, query: TransactionQuery) -> TransactionPage:
         rows = browsing.list_transactions(
             session,
             _wanted(session, query),
-            before=None if place is None else (_moment(str(place[0])), int(place[1])),
+            before=None if place is None else (paging.moment(place[0]), int(place[1])),
             limit=query.limit + 1,
         )
         shown = _shown(session, rows)
@@ -341,13 +342,3 @@ def _account(row: Account, balance: int, subjects: Mapping[int, str]) -> Account
         subject=subjects.get(row.user_id or 0),
         transactions=None if row.user_id is None else row.version,
     )
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or not YEAR_MIN <= moment.year <= YEAR_MAX:
-        raise Invalid("this cursor is not one of this list", code="cursor_invalid")
-    return moment

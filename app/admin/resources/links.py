@@ -40,6 +40,8 @@ class LinkQuery(PageQuery):
     status: State | None = None
     search: Annotated[str | None, Field(min_length=1, max_length=120)] = None
     """A part of the name."""
+    sort: Literal["name", "last_call"] = "name"
+    """By name, or those that FastGPT called last first."""
 
 
 class KeyOut(BaseModel):
@@ -110,28 +112,35 @@ class Choices(BaseModel):
 
 def index(desk: Desk, query: LinkQuery) -> LinkPage:
     check_storable(query.search)
-    position = paging.position(query.cursor, str)
-    after = None if position is None else str(position[0])
-    check_storable(after)
     with desk.db.read() as session:
-        rows = store.list_page(
-            session,
-            after=after,
-            limit=query.limit + 1,
-            status=query.status,
-            search=query.search,
-            ids=desk.caller.link_ids,
-        )
+        rows = _rows(session, desk, query)
         shown = {link.id: one for link, one in zip(rows, _shown(session, desk, rows), strict=True)}
         return LinkPage.model_validate(
             paging.page(
                 rows,
                 query.limit,
                 shown=lambda row: shown[row.id],
-                at=lambda row: paging.cursor(row.name),
+                at=lambda row: paging.cursor(row.name if query.sort == "name" else row.id),
             ),
             from_attributes=True,
         )
+
+
+def _rows(session: Session, desk: Desk, query: LinkQuery) -> Sequence[Link]:
+    known: dict[str, Any] = {
+        "limit": query.limit + 1,
+        "status": query.status,
+        "search": query.search,
+        "ids": desk.caller.link_ids,
+    }
+    if query.sort == "name":
+        position = paging.position(query.cursor, str)
+        after = None if position is None else str(position[0])
+        check_storable(after)
+        return store.list_page(session, after=after, **known)
+    position = paging.position(query.cursor, int)
+    after_id = None if position is None else int(position[0])
+    return store.list_by_last_call(session, after_id=after_id, **known)
 
 
 def show(desk: Desk, link_id: int) -> LinkOut:

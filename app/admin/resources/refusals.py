@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 from app import i18n
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Moment, Number
+from app.admin.inputs import Number
 from app.admin.paging import Page, PageQuery
 from app.config import Locale
 from app.errors import Invalid
 from app.links import store as link_store
+from app.moments import Moment
 from app.sightings import periods, store
 from app.sightings.diagnosis import Diagnosed, Level, diagnose, diagnose_stray
 from app.sightings.models import NO_LINK, Refusal

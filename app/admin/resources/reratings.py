@@ -1,7 +1,7 @@
 """Pricing answers again: a preview, then exactly that is booked.
 
-Done within the request, so only while there are few answers; ``run_within_request`` is the one
-place that says how many. The command line has no such bound.
+Few answers are priced within the request, more of them by a worker: as a job that is left and found
+again. ``is_small`` is the one place that says how many are few.
 """
 
 from datetime import datetime
@@ -9,9 +9,14 @@ from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
+from app.admin import paging
 from app.admin.desk import Desk
-from app.errors import Invalid
+from app.admin.resources.jobs import JobOut
+from app.background import handlers, rerate, rerate_preview
+from app.errors import Conflict, Invalid
+from app.jobs import store as job_store
 from app.links import store as link_store
 from app.moments import Moment
 from app.money import from_nano
@@ -19,7 +24,6 @@ from app.rerating import apply as booking
 from app.rerating import store
 from app.rerating.apply import Order
 from app.rerating.preview import Preview, UserSums, preview
-from app.rerating.selection import Selection
 from app.users import store as user_store
 
 ANSWERS_MAX = 3000
@@ -31,6 +35,12 @@ class TooManyAnswers(Invalid):
     """More than can be priced while somebody waits."""
 
     code = "too_many_answers"
+
+
+class NotToBeBooked(Conflict):
+    """The job is no preview that has been made."""
+
+    code = "no_such_preview"
 
 
 class ReratingIn(BaseModel):
@@ -54,6 +64,16 @@ class ReratingIn(BaseModel):
 class ReratingApplyIn(ReratingIn):
     expect: Annotated[str, Field(min_length=1, max_length=64)]
     """The ``digest`` of the preview; anything else is refused."""
+    reason: Text
+    allow_negative: bool = False
+    """Even if a wallet falls below zero by it."""
+
+
+class BookingIn(BaseModel):
+    """Why what a job's preview says is booked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     reason: Text
     allow_negative: bool = False
     """Even if a wallet falls below zero by it."""
@@ -143,32 +163,109 @@ def apply(desk: Desk, asked: ReratingApplyIn) -> ReratingOut:
     )
 
 
-def _find(desk: Desk, asked: ReratingIn, *, run: str | None) -> Preview:
-    zone = desk.settings.zone
+def is_small(desk: Desk, asked: ReratingIn) -> bool:
+    """Whether so few answers are asked for that they are priced while somebody waits."""
     with desk.db.read() as session:
-        digest = "" if asked.link is None else desk.keys.link_key_digest(asked.link)
-        link = link_store.get_by_reference(session, asked.link, digest) if asked.link else None
-        user = (
-            user_store.get_by_subject(session, asked.user, issuer_name=asked.issuer)
-            if asked.user
-            else None
-        )
-        selection = Selection(
-            since=asked.since,
-            until=asked.until or desk.now,
-            link_id=None if link is None else link.id,
-            user_id=None if user is None else user.id,
-        )
-        run_within_request(store.count_answers(session, selection, zone))
-    return preview(desk.db, selection, asked.price, zone=zone, run=run)
+        return _count(desk, session, _choice(desk, session, asked)) <= ANSWERS_MAX
 
 
-def run_within_request(answers: int) -> None:
+def preview_in_background(desk: Desk, asked: ReratingIn) -> JobOut:
+    """Have a worker say what would change; the job's result holds it."""
+    with desk.db.begin() as session:
+        choice = _choice(desk, session, asked)
+        return _enqueue(desk, session, rerate_preview.KIND, choice)
+
+
+def apply_in_background(desk: Desk, asked: ReratingApplyIn) -> JobOut:
+    """Have a worker book what was previewed; it refuses anything else, and says so."""
+    with desk.db.begin() as session:
+        choice = _choice(desk, session, asked)
+        return _enqueue_booking(
+            desk, session, choice, asked.expect, BookingIn.model_validate(_why(asked))
+        )
+
+
+def apply_previewed(desk: Desk, job_id: int, why: BookingIn) -> JobOut:
+    """Have a worker book exactly what a job's preview says.
+
+    Raises:
+        JobNotFound: there is no such job.
+        NotToBeBooked: it is no preview, or not done.
+    """
+    paging.check_number(job_id, job_store.JobNotFound.code)
+    with desk.db.begin() as session:
+        job = job_store.get(session, job_id)
+        if job.kind != rerate_preview.KIND or job.state != "done" or not job.result:
+            raise NotToBeBooked(f"job {job_id} is no preview that has been made")
+        choice = rerate.Choice.model_validate(job.parameters)
+        return _enqueue_booking(desk, session, choice, str(job.result["digest"]), why)
+
+
+def _why(asked: ReratingApplyIn) -> dict[str, object]:
+    return {"reason": asked.reason, "allow_negative": asked.allow_negative}
+
+
+def _enqueue_booking(
+    desk: Desk, session: Session, choice: rerate.Choice, digest: str, why: BookingIn
+) -> JobOut:
+    parameters = rerate.Parameters.model_validate(
+        {**choice.model_dump(), **why.model_dump(), "expect": digest}
+    )
+    return _enqueue(desk, session, rerate.KIND, parameters, reason=why.reason)
+
+
+def _enqueue(
+    desk: Desk, session: Session, kind: str, asked: rerate.Choice, reason: str | None = None
+) -> JobOut:
+    job = handlers.enqueue(
+        session,
+        kind,
+        asked,
+        actor=desk.actor,
+        now=desk.now,
+        reason=reason,
+        operator_id=desk.caller.operator_id,
+    )
+    return JobOut.of(job)
+
+
+def _choice(desk: Desk, session: Session, asked: ReratingIn) -> rerate.Choice:
+    """What was asked, by number."""
+    digest = "" if asked.link is None else desk.keys.link_key_digest(asked.link)
+    link = link_store.get_by_reference(session, asked.link, digest) if asked.link else None
+    user = (
+        user_store.get_by_subject(session, asked.user, issuer_name=asked.issuer)
+        if asked.user
+        else None
+    )
+    return rerate.Choice(
+        since=asked.since,
+        until=asked.until or desk.now,
+        link_id=None if link is None else link.id,
+        user_id=None if user is None else user.id,
+        price=asked.price,
+    )
+
+
+def _count(desk: Desk, session: Session, choice: rerate.Choice) -> int:
+    return store.count_answers(session, choice.selection, desk.settings.zone)
+
+
+def _find(desk: Desk, asked: ReratingIn, *, run: str | None) -> Preview:
+    with desk.db.read() as session:
+        choice = _choice(desk, session, asked)
+        _check_is_small(_count(desk, session, choice))
+    zone = desk.settings.zone
+    return preview(desk.db, choice.selection, choice.price, zone=zone, run=run)
+
+
+def _check_is_small(answers: int) -> None:
     """Raises: TooManyAnswers, with what to do instead."""
     if answers > ANSWERS_MAX:
         raise TooManyAnswers(
-            f"up to {answers} answers are more than {ANSWERS_MAX}: choose a shorter period, a link "
-            "or a user, or run `shareauth prices rerate preview` where the service runs"
+            f"up to {answers} answers are more than {ANSWERS_MAX}: have them priced in the "
+            "background (POST /reratings/previews, then POST /jobs), or choose a shorter period, "
+            "a link or a user"
         )
 
 

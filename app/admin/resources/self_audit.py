@@ -48,6 +48,12 @@ class FindingPage(Page[FindingOut]):
     runs: list[RunOut]
 
 
+def count_open(desk: Desk) -> int:
+    """How many findings nobody has mended yet."""
+    with desk.db.read() as session:
+        return sum(one.count for one in store.count_open(session))
+
+
 def index(desk: Desk, query: FindingQuery) -> FindingPage:
     place = paging.position(query.cursor, int)
     with desk.db.read() as session:

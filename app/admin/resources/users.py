@@ -22,7 +22,7 @@ from app.tokens.issuers import LOCAL
 from app.users import commands, store
 from app.users.commands import Name, UserChange, UserSpec
 from app.users.models import User
-from app.users.store import ListedUser, Wanted
+from app.users.store import ListedUser, Order, Wanted
 
 Status = Literal["active", "suspended", "erased"]
 PlanName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00]*$")]
@@ -56,7 +56,7 @@ class ListedUserOut(UserOut):
 
 
 class UserPage(Page[ListedUserOut]):
-    """Users, newest first."""
+    """Users, newest first unless another order is asked for."""
 
 
 class UserQuery(PageQuery):
@@ -69,6 +69,11 @@ class UserQuery(PageQuery):
     issuer: Text | None = None
     status: Status | None = None
     plan: PlanName | None = Field(default=None, description="Also by default of their issuer.")
+    sort: Order = Field(
+        default="newest",
+        description="`newest` or `oldest` first, by `name` (the subject where there is none), or "
+        "by balance, `lowest` or `highest` first, for who may see wallets.",
+    )
 
 
 class NewUser(BaseModel):
@@ -104,27 +109,34 @@ class WithReason(BaseModel):
 
 
 def index(desk: Desk, query: UserQuery) -> UserPage:
-    place = paging.position(query.cursor, int)
+    if query.sort in ("lowest", "highest"):
+        desk.check_permissions("wallets:read")
+    place = paging.position(query.cursor, int, int)
     with desk.db.read() as session:
         plans = load_plans(desk, session)
         rows = store.search(
             session,
             _wanted(session, plans, query),
-            before_id=None if place is None else int(place[0]),
+            order=query.sort,
+            after=None if place is None else (int(place[0]), int(place[1])),
             limit=query.limit + 1,
         )
         wallets = {}
         if desk.may("wallets:read"):
             wallets = browsing.load_wallets(session, [row.user.id for row in rows])
 
-    def shown(row: ListedUser) -> ListedUserOut:
+    def balance(row: ListedUser) -> int:
         wallet = wallets.get(row.user.id)
-        balance = from_nano(wallet.balance if wallet else 0)
-        return ListedUserOut(
-            **_described(row.user, plans), balance=balance if desk.may("wallets:read") else None
-        )
+        return wallet.balance if wallet else 0
 
-    page = paging.page(rows, query.limit, shown=shown, at=lambda row: paging.cursor(row.user.id))
+    def shown(row: ListedUser) -> ListedUserOut:
+        seen = from_nano(balance(row)) if desk.may("wallets:read") else None
+        return ListedUserOut(**_described(row.user, plans), balance=seen)
+
+    def at(row: ListedUser) -> str:
+        return paging.cursor(balance(row), row.user.id)
+
+    page = paging.page(rows, query.limit, shown=shown, at=at)
     return UserPage(items=page.items, next=page.next)
 
 

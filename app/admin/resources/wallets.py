@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Amount, Moment, Number, Paid, Reason, Signed
+from app.admin.inputs import Amount, Number, Paid, Reason, Signed
 from app.admin.paging import Page, PageQuery
 from app.admin.resources import user_access
 from app.admin.resources.users import load_plans
@@ -21,6 +21,7 @@ from app.funding.changes import Change, Funded
 from app.ledger import store as ledger_store
 from app.links import store as link_store
 from app.links.models import Link
+from app.moments import Moment
 from app.money import from_nano, to_nano
 from app.people.standing import Limit, Standing, standing
 from app.statements.period import load_period
