@@ -7,8 +7,8 @@ seconds where there are ten million: finishes wait in the spool meanwhile.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
