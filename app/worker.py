@@ -189,6 +189,7 @@ def _around(runtime: Runtime) -> Around:
         currency=settings.billing.currency,
         config_issuers=parse_configured(settings.issuers),
         count_refusals=_count_refusals,
+        find_failing=periodic.find_failing,
     )
 
 

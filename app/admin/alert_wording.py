@@ -45,6 +45,10 @@ CONDITIONS = {
         _("Quarantine"),
         _("Finishes that could not be recorded wait for somebody; they may be money."),
     ),
+    "files_failing": (
+        _("Files that do not arrive"),
+        _("A delivery of files is tried no more, or the last run of a schedule failed."),
+    ),
     "jobs_failing": (
         _("Failing jobs"),
         _("A periodic job of the worker failed several times in a row."),

@@ -44,7 +44,11 @@ RUN_STATES = {
     "done": (_("made"), "success"),
     "failed": (_("failed"), "danger"),
 }
-MAKES = {"report": _("Report: a saved view")}
+MAKES = {
+    "report": _("Report: a saved view"),
+    "export": _("Export: a table of the books"),
+    "statements": _("Statements of a closed month"),
+}
 """What can be scheduled; one without a word here is called by its name."""
 EVERY = {
     "day": _("every day, of the day before"),

@@ -1,6 +1,6 @@
 """What a look for alerts is told of the service it looks at."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -26,14 +26,43 @@ def no_refusals(session: Session, since: datetime, until: datetime) -> Mapping[s
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """Files that do not get where they should: ``subject`` is ``destination:3`` or ``schedule:5``.
+
+    ``error`` is what the last of ``count`` says.
+    """
+
+    subject: str
+    name: str
+    count: int
+    error: str
+
+
+FindFailing = Callable[[Session], Sequence[Failing]]
+
+
+def none_failing(session: Session) -> Sequence[Failing]:
+    """Where no files go anywhere."""
+    del session
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     zone: ZoneInfo
     """The operator's: days and months begin by its clock."""
     currency: str
     config_issuers: tuple[IssuerSpec, ...] = ()
     count_refusals: CountRefusals = no_refusals
+    find_failing: FindFailing = none_failing
 
 
-SERVICE: tuple[Condition, ...] = ("refusal_spike", "findings", "unfinished_turns", "quarantine")
+SERVICE: tuple[Condition, ...] = (
+    "refusal_spike",
+    "findings",
+    "unfinished_turns",
+    "quarantine",
+    "files_failing",
+)
 USAGE: tuple[Condition, ...] = ("low_balance", "budget", "unusual_spend")
 MACHINE: tuple[Condition, ...] = ("spool_waits", "jobs_failing")

@@ -7,9 +7,10 @@ from typing import cast
 
 from sqlalchemy.orm import Session
 
-from app.alarms.around import Around, Observations
+from app.alarms.around import ALERTS_MAX, Around, Observations
 from app.alerts import judging
 from app.alerts.conditions import (
+    FilesFailing,
     FindingsOpen,
     Quarantine,
     RefusalSpike,
@@ -31,12 +32,13 @@ _MESSAGE_MAX = 400
 
 
 def observe(session: Session, around: Around, rules: Rulebook, now: datetime) -> Observations:
-    """Refusals, findings, unfinished turns and the quarantine."""
+    """Refusals, findings, unfinished turns, the quarantine, and files that do not arrive."""
     return [
         *_refusals(session, around, rules, now),
         *_findings(session, rules),
         *_unfinished(session, around, rules, now),
         *_quarantine(session, rules),
+        *_files(session, around, rules),
     ]
 
 
@@ -97,6 +99,17 @@ def _quarantine(session: Session, rules: Rulebook) -> Iterator[Observation]:
     count = metering_store.count_quarantined(session)
     if count >= cast("Quarantine", rule.thresholds).count_min:
         yield Observation("quarantine", "all", "", rule.severity, {"count": count})
+
+
+def _files(session: Session, around: Around, rules: Rulebook) -> Iterator[Observation]:
+    rule = rules.rule("files_failing")
+    if not rule.is_enabled:
+        return
+    count_min = cast("FilesFailing", rule.thresholds).count_min
+    for one in around.find_failing(session)[:ALERTS_MAX]:
+        if one.count >= count_min:
+            facts: dict[str, str | int] = {"count": one.count, "error": one.error[:_MESSAGE_MAX]}
+            yield Observation("files_failing", one.subject, one.name, rule.severity, facts)
 
 
 def _hours(span: timedelta) -> Decimal:

@@ -25,6 +25,7 @@ Condition = Literal[
     "findings",
     "unfinished_turns",
     "quarantine",
+    "files_failing",
     "jobs_failing",
 ]
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
@@ -100,6 +101,11 @@ class Quarantine(Thresholds):
     count_min: int = Field(default=1, ge=1, le=COUNT_MAX)
 
 
+class FilesFailing(Thresholds):
+    count_min: int = Field(default=1, ge=1, le=COUNT_MAX)
+    """Of deliveries to one destination that are tried no more; a schedule counts for one."""
+
+
 class JobsFailing(Thresholds):
     runs: int = Field(default=3, ge=1, le=1000)
     """So many failures of a job, one after the other."""
@@ -131,6 +137,7 @@ DEFAULTS: Mapping[Condition, Rule] = {
         Rule("findings", FindingsOpen(), "critical"),
         Rule("unfinished_turns", UnfinishedTurns(), "warning"),
         Rule("quarantine", Quarantine(), "warning"),
+        Rule("files_failing", FilesFailing(), "warning"),
         Rule("jobs_failing", JobsFailing(), "critical", timedelta(hours=4)),
     )
 }

@@ -113,6 +113,16 @@ _SENTENCES: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "See `shareauth quarantine list`.",
         ),
     },
+    "files_failing": {
+        "zh": (
+            "{name}：有 {count} 项文件未能生成或送达（{error}）。",
+            "请用 `shareauth deliveries list --status dead` 和 `shareauth schedules list` 查看。",
+        ),
+        "en": (
+            "{name}: {count} times files could not be made or delivered ({error}).",
+            "See `shareauth deliveries list --status dead` and `shareauth schedules list`.",
+        ),
+    },
     "jobs_failing": {
         "zh": (
             "{name}：定时任务 {job} 连续失败 {runs} 次（{error}）。",

@@ -3,6 +3,7 @@
 import socket
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
@@ -10,6 +11,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from app import __version__
 from app.background.task import Task
 from app.config import Settings
+from app.deliveries import home
+from app.deliveries.orders import DeliveredFile
 from app.exports import catalogue, reading, verifying, writing
 from app.exports.formats import registry
 from app.exports.order import Order
@@ -54,6 +57,8 @@ class Parameters(BaseModel):
     link_ids: tuple[int, ...] | None = None
     bom: bool = False
     gzip: bool = False
+    month: int | None = None
+    """Such as 202611: the period is this month's, closed or not, when it is made."""
 
     @property
     def scope(self) -> Scope:
@@ -85,6 +90,7 @@ def order_of(settings: Settings, asked: Parameters, *, asked_by: str, asked_at: 
         asked_at=asked_at,
         with_bom=asked.bom,
         gzip=asked.gzip,
+        month=asked.month,
     )
 
 
@@ -100,7 +106,7 @@ def run(runtime: Runtime, task: Task) -> dict[str, Any]:
     """
     folder = shelf_in(runtime.settings.service.data_dir).folder(task.job_id)
     if made := verifying.manifests(folder):  # by an attempt that could not say so any more
-        return {"host": socket.gethostname(), "manifest": verifying.load(made[0])}
+        return _told(runtime.settings, folder, verifying.load(made[0]))
     with runtime.db.read() as session:
         asked_at = store.get(session, task.job_id).created_at
     asked = Parameters.model_validate(task.parameters)
@@ -127,7 +133,23 @@ def run(runtime: Runtime, task: Task) -> dict[str, Any]:
     run_before = None if saved is None else saved["run"]
     how = How(saved=run_before, note=note, note_pages=NOTE_PAGES, replaces=True)
     manifest = writing.write(runtime.db, order, folder, archives, how)
-    return {"host": socket.gethostname(), "manifest": manifest}
+    return _told(runtime.settings, folder, manifest)
+
+
+def _told(settings: Settings, folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Where the files lie: for whoever fetches them, and for the worker that delivers them."""
+    (proof,) = verifying.manifests(folder)
+    try:
+        outbox = home.home(settings).name
+    except home.OutboxUnusable:
+        outbox = None
+    return {
+        "host": socket.gethostname(),
+        "home": outbox,
+        "folder": str(folder.absolute()),
+        "proof": DeliveredFile.of(proof, "application/json").told(),
+        "manifest": manifest,
+    }
 
 
 def _position(at: At | None) -> Position | None:

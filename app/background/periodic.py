@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.orm import Session
 
+from app.alarms.around import Failing
 from app.audit.journal import Actor
 from app.background import handlers, scheduled
 from app.deliveries import home, sending
@@ -45,6 +46,19 @@ def run_schedules(runtime: Runtime, now: datetime) -> None:
         counts = delivery_store.count_by_status(session)
     for status in (delivery_store.PENDING, delivery_store.DEAD):
         metrics.FILE_DELIVERIES_WAITING.labels(status).set(counts.get(status, 0))
+
+
+def find_failing(session: Session) -> list[Failing]:
+    """Destinations with deliveries that are tried no more, and schedules whose last run failed."""
+    dead = [
+        Failing(f"destination:{one.id}", one.name, one.count, one.error)
+        for one in delivery_store.count_dead(session)
+    ]
+    failed = [
+        Failing(f"schedule:{one.id}", one.name, 1, run.error or "")
+        for one, run in schedule_store.list_failed(session)
+    ]
+    return [*dead, *failed]
 
 
 def prune_deliveries(runtime: Runtime, now: datetime) -> None:

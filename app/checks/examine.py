@@ -15,6 +15,7 @@ from app.checks.books import check_books
 from app.checks.database import check_database
 from app.checks.finding import Finding, failed, skipped
 from app.checks.issuers import check_issuers
+from app.checks.outbox import check_deliveries, check_outbox
 from app.checks.redis_server import check_redis, check_revision
 from app.checks.spool import check_spool
 from app.checks.turns import check_turns
@@ -79,6 +80,7 @@ def _examine_contents(around: Surroundings, *, offline: bool) -> Iterator[Findin
         yield from _guarded("SA301", "issuers", around, _issuers)
     yield from _guarded("SA500", "contents", around, _books)
     yield from _guarded("SA701", "finishes", around, _turns)
+    yield from _guarded("SA801", "outbox", around, _outbox)
 
 
 def _revision(around: Surroundings) -> Iterable[Finding]:
@@ -108,6 +110,11 @@ def _books(around: Surroundings) -> Iterable[Finding]:
 def _turns(around: Surroundings) -> Iterable[Finding]:
     with around.db.read() as session:
         return [check_turns(session, zone=around.settings.zone, now=around.now)]
+
+
+def _outbox(around: Surroundings) -> Iterable[Finding]:
+    with around.db.read() as session:
+        return [check_outbox(around.settings), *check_deliveries(session)]
 
 
 def _guarded(id_: str, check: str, around: Surroundings, run: Check) -> Iterator[Finding]:

@@ -1,8 +1,6 @@
 """``shareauth exports``: tables of the books as files, with manifests that prove them."""
 
-import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,17 +8,19 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.orm import Session
 
 from app import __version__
 from app.audit import journal
+from app.background import export_delivery
 from app.background.export import KIND
+from app.cli.export_bar import bar_of
 from app.cli.frame import Group, Report
 from app.cli.inputs import ClockTime, Month, by_clock
 from app.cli.output import card, local, table
 from app.cli.session import Desk, with_desk
+from app.deliveries import orders
+from app.deliveries import store as delivery_store
 from app.errors import Invalid
 from app.exports import catalogue, reading, verifying, writing
 from app.exports.catalogue import TABLES
@@ -36,8 +36,6 @@ from app.links import store as link_store
 from app.metering.months import month_after
 from app.periods import Period, Position
 from app.users import store as user_store
-
-WHOLE = 1000
 
 exports = Group(
     "exports",
@@ -119,7 +117,7 @@ def create(desk: Desk, **given: Any) -> Report:  # noqa: ANN401 - of the many op
     order = reading.prepare(desk.db, order)
     directory = asked.archives or desk.settings.exports.archives
     archives = reading.needed_archives(desk.db, order, directory)
-    with _bar(order.table.name) as move:
+    with bar_of(order.table.name) as move:
         how = How(
             saved=None if saved is None else saved["run"],
             note=_noting(notes, order, move),
@@ -156,7 +154,7 @@ def verify(desk: Desk, *, manifest: Path, database: bool, archives: Path | None)
         order = order_of(told)
         directory = archives or desk.settings.exports.archives
         found = reading.needed_archives(desk.db, order, directory)
-        with _bar(order.table.name) as move:
+        with bar_of(order.table.name) as move:
             wrong += verifying.check_books(desk.db, told, found, note=move)
     shown = wrong or ["All is as the manifest says."]
     return Report({"ok": not wrong, "problems": wrong}, shown, exit_code=1 if wrong else 0)
@@ -207,6 +205,24 @@ def get(desk: Desk, export: int) -> Report:
         "folder": str(folder) if folder.is_dir() else "not on this machine",
     }
     return Report(data, [card(shown), *([] if manifest is None else [_card(manifest)])])
+
+
+@exports.command("send", example="shareauth exports send 12 --to minio")
+@click.argument("export", type=int, help="Its number, as `exports list` shows it.")
+@click.option("--to", "name", required=True, metavar="NAME", help="The destination.")
+@with_desk
+def send(desk: Desk, export: int, *, name: str) -> Report:
+    """Send the files of one of them to a destination, with their manifest.
+
+    The worker of the machine on which they lie does it, wherever this is typed.
+    """
+    job = _job(desk, export)
+    with desk.db.begin() as session:
+        destination = delivery_store.get_destination_named(session, name)
+        made = export_delivery.send(session, job, destination.id, actor=desk.actor, now=desk.now)
+        data = orders.describe(made)
+    said = f"A worker sends it within seconds: shareauth deliveries show {data['id']}"
+    return Report(data, [said])
 
 
 @exports.command("remove", example="shareauth exports remove 12 --reason 'fetched'")
@@ -272,6 +288,7 @@ def _order(desk: Desk, asked: _Asked) -> Order:
         asked_at=desk.now,
         with_bom=asked.bom,
         gzip=asked.gzip,
+        month=asked.month,
     )
 
 
@@ -337,26 +354,6 @@ def _noting(place: Path, order: Order, move: Note) -> Note:
     return note
 
 
-@contextlib.contextmanager
-def _bar(what: str) -> Iterator[Note]:
-    """A bar on a terminal, on stderr; nothing elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[rows]:,} rows"),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(what, total=WHOLE, rows=0)
-        yield lambda step: bar.update(task, completed=step.fraction * WHOLE, rows=step.rows)
-        bar.update(task, completed=WHOLE)
-
-
 def _job(desk: Desk, export: int) -> BackgroundJob:
     with desk.db.read() as session:
         job = store.get(session, export)
@@ -374,6 +371,7 @@ def _card(manifest: dict[str, Any]) -> object:
             "bytes": manifest["bytes"],
             **{f"sum of {name}": added for name, added in manifest["sums"].items()},
             "content sha256": manifest["content_sha256"],
+            "closing": (manifest["closing"] or {}).get("hash"),
             "position": f"{upto.get('event_id')},{upto.get('transaction_id')}",
         }
     )

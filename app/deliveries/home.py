@@ -55,14 +55,28 @@ class Home:
         return swept
 
 
+def directory_of(settings: Settings) -> Path:
+    directory = settings.deliveries.outbox or settings.service.data_dir.resolve() / "outbox"
+    return directory.absolute()
+
+
+def problem(directory: Path) -> str | None:
+    """Why this process cannot use it, in a sentence; None when it can, or can make it."""
+    nearest = next(one for one in (directory, *directory.parents) if one.exists())
+    if nearest == directory and not directory.is_dir():
+        return f"{directory} is no directory"
+    if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
+        return f"{nearest} cannot be written by this user"
+    return None
+
+
 def home(settings: Settings) -> Home:
     """This machine's; made when it is first asked for.
 
     Raises:
         OutboxUnusable: the directory cannot be made or written.
     """
-    directory = settings.deliveries.outbox or settings.service.data_dir.resolve() / "outbox"
-    directory = directory.absolute()
+    directory = directory_of(settings)
     place = directory / _NAME_FILE
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -37,6 +37,16 @@ class Sent:
     next_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A destination with ``count`` deliveries that are tried no more; why the newest of them."""
+
+    id: int
+    name: str
+    count: int
+    error: str
+
+
 def list_destinations(session: Session) -> Sequence[FileDestination]:
     """All destinations, by name: there are few."""
     return session.scalars(sa.select(FileDestination).order_by(FileDestination.name)).all()
@@ -160,6 +170,17 @@ def list_by_ids(session: Session, ids: Collection[int]) -> Sequence[Delivery]:
     ).all()
 
 
+def list_by_keys(session: Session, keys: Collection[str]) -> Sequence[Delivery]:
+    """The deliveries of the same files, one for each destination, newest first."""
+    ids = session.scalars(sa.select(FileDestination.id)).all()  # few, and the index begins so
+    if not ids or not keys:
+        return []
+    wanted = sa.select(Delivery).where(
+        Delivery.destination_id.in_(ids), Delivery.key.in_(sorted(keys))
+    )
+    return session.scalars(wanted.order_by(Delivery.id.desc())).all()
+
+
 def list_attempts(
     session: Session, delivery_id: int, limit: int = 100
 ) -> Sequence[DeliveryAttempt]:
@@ -175,6 +196,23 @@ def list_attempts(
 def count_by_status(session: Session) -> dict[str, int]:
     rows = session.execute(sa.select(Delivery.status, sa.func.count()).group_by(Delivery.status))
     return {status: int(count) for status, count in rows}
+
+
+def count_dead(session: Session) -> list[Dead]:
+    """Destinations that are switched on, with the deliveries to them that are tried no more."""
+    newest = (
+        sa.select(Delivery.destination_id, sa.func.count().label("n"), sa.func.max(Delivery.id))
+        .where(Delivery.status == DEAD)
+        .group_by(Delivery.destination_id)
+    )
+    found = session.execute(newest).all()
+    errors = {one.id: one.error for one in list_by_ids(session, {row[2] for row in found})}
+    names = {one.id: one.name for one in list_destinations(session) if one.is_enabled}
+    return [
+        Dead(row[0], names[row[0]], int(row[1]), errors.get(row[2]) or "")
+        for row in found
+        if row[0] in names
+    ]
 
 
 def has_due(session: Session, home: str, now: datetime) -> bool:

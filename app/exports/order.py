@@ -13,6 +13,7 @@ from app.exports.formats import registry
 from app.exports.formats.port import Format, Sheet
 from app.exports.scope import Scope, iso, label, scope_of
 from app.exports.tally import Tally
+from app.metering.months import month_text
 
 MANIFEST_VERSION = "shareauth-export/1"
 
@@ -41,6 +42,8 @@ class Order:
     asked_at: datetime
     with_bom: bool = False
     gzip: bool = False
+    month: int | None = None
+    """Asked for as a month, such as 202611; ``reading.prepare`` makes a period of it."""
 
     @property
     def suffix(self) -> str:
@@ -49,6 +52,8 @@ class Order:
     @property
     def name(self) -> str:
         """Of its files, without the suffix."""
+        if self.month is not None:
+            return f"{self.table.name}-{month_text(self.month)}"
         return f"{self.table.name}-{label(self.scope.period, self.zone)}"
 
     @property

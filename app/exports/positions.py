@@ -28,6 +28,9 @@ def fixed(db: Database, table: Table, scope: Scope) -> Scope:
     Raises:
         BooksBusy: there is none for now.
     """
+    if table.is_of_books and (upto := scope.period.upto) is not None:
+        # Its rows end there; nothing that depends on today goes into the file.
+        return scope.at(upto, upto.event_id)
     if scope.is_fixed:
         return scope
     own = _OF_THEIR_OWN.get(table.name, UsageEvent)

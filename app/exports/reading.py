@@ -8,6 +8,7 @@ from typing import Any
 
 from app.db import Database
 from app.exports import archived, positions
+from app.exports.closed import of_month
 from app.exports.columns import Row
 from app.exports.order import Order
 from app.exports.scope import Scope
@@ -18,12 +19,19 @@ from app.exports.walk.store import OWN, Key
 def prepare(db: Database, order: Order) -> Order:
     """The order with its position fixed: made again, it gives the same.
 
+    A month that is closed is what its closing has; one that follows a closed one takes what came
+    late for those before.
+
     Raises:
         FilterUnknown, FormatUnfit: it cannot be made.
         BooksBusy: for now there is no position.
     """
     order.check()
-    return replace(order, scope=positions.fixed(db, order.table, order.scope))
+    scope = order.scope
+    if order.month is not None and order.table.is_of_books and scope.closed is None:
+        with db.read() as session:
+            scope = of_month(session, scope, order.month, order.zone)
+    return replace(order, scope=positions.fixed(db, order.table, scope))
 
 
 def needed_archives(db: Database, order: Order, directory: Path | None) -> Archived:

@@ -1,12 +1,21 @@
 """Which rows of a table are meant: a period of the books, and filters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from app.periods import Period, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The closing that a period is of. ``month`` is such as 2026-11, ``number`` the closing's."""
+
+    month: str
+    number: int
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,8 @@ class Scope:
     kind: str | None = None
     link_ids: frozenset[int] | None = None
     row_id: int | None = None
+    closed: Closed | None = None
+    """What the period was frozen by; None for any other."""
 
     @property
     def is_fixed(self) -> bool:
@@ -47,6 +58,7 @@ class Scope:
                 "after": _position(self.period.after),
                 "row_id": self.row_id,
             },
+            "closing": None if self.closed is None else asdict(self.closed),
             "filter": {
                 "link_id": self.link_id,
                 "user_id": self.user_id,
@@ -59,7 +71,7 @@ class Scope:
 def scope_of(told: Mapping[str, Any]) -> Scope:
     """Raises: KeyError, TypeError, ValueError when ``told`` is not what ``as_json`` gives."""
     positions, chosen = told["positions"], told["filter"]
-    link_ids = chosen["link_ids"]
+    link_ids, closed = chosen["link_ids"], told.get("closing")
     return Scope(
         period=Period(
             since=datetime.fromisoformat(told["period"]["since"]),
@@ -72,6 +84,7 @@ def scope_of(told: Mapping[str, Any]) -> Scope:
         kind=chosen["kind"],
         link_ids=None if link_ids is None else frozenset(link_ids),
         row_id=positions["row_id"],
+        closed=None if closed is None else Closed(**closed),
     )
 
 

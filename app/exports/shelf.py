@@ -55,7 +55,8 @@ class Shelf:
         if (host := result["host"]) != socket.gethostname() and not self.has(job_id):
             raise ExportElsewhere(
                 f"the files of export {job_id} lie on {host}, whose worker made them: fetch them "
-                "there, or have exports delivered to an S3 store, which all machines reach"
+                "there, or send the export to a destination that you reach from anywhere, such as "
+                "an S3 store: that machine sends it"
             )
         raise ExportGone(f"the files of export {job_id} were removed: ask for it again")
 

@@ -64,7 +64,9 @@ def check_books(
     order = order_of(told)
     if not order.scope.is_fixed:
         raise ManifestInvalid("the manifest has no position: it cannot be made again")
-    made = writing.again(db, order, archives, How(base=base_of(order, told), note=note))
+    base = base_of(order, told)
+    how = How(base=base, note=note, is_flat=base is not None)
+    made = writing.again(db, order, archives, how)
     differing = [
         f"{name} of the books: {made[name]}, of the manifest: {told[name]}"
         for name in COMPARED

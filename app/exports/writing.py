@@ -61,6 +61,8 @@ class How:
     page: int | None = None
     replaces: bool = False
     """What lies there already is our own, of a run that did not get as far as its manifest."""
+    is_flat: bool = False
+    """Without a folder for each month."""
 
 
 def write(
@@ -113,10 +115,10 @@ def made(db: Database, order: Order, files: Files, archives: Archived, how: How)
 class _Run:
     """One run: where it is, the file it writes, and those that are whole."""
 
-    def __init__(self, order: Order, files: Files, base: str) -> None:
+    def __init__(self, order: Order, files: Files, how: How) -> None:
         self._order = order
         self._files = files
-        self._base = base
+        self._base = how.base or order.name
         self._tally = Tally(order.table.columns)
         self._whole: list[WrittenFile] = []
         self._open: _Open | None = None
@@ -124,16 +126,15 @@ class _Run:
         self.key: Key | None = None
         self._calendar = Calendar(order.scope.period, order.zone)
         form = order.form
-        is_cut = form.rows_in_file is not None and order.table.time is not None
+        is_cut = form.rows_in_file is not None and order.table.time is not None and not how.is_flat
         self._by_month = is_cut and months_between(order.scope.period, order.zone) > 1
 
     @classmethod
     def resumed(cls, order: Order, files: Files, how: How) -> "_Run":
         """One that goes on, if what was written before is still there; else a new one."""
-        base = how.base or order.name
-        run = cls(order, files, base)
+        run = cls(order, files, how)
         if how.saved is not None and not run._go_on(how.saved):
-            run = cls(order, files, base)
+            run = cls(order, files, how)
         return run
 
     def take(self, rows: Sequence[Row], key: Key | None) -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from app.errors import Conflict
+from app.errors import Conflict, Invalid
 from app.metering.months import month_text
 from app.reports import store
 from app.reports.query import (
@@ -33,6 +33,11 @@ from app.reports.times import quantile
 
 _WITH_CORRECTIONS = {"user", "link", "issuer"}
 _WITH_SEEN = {"link"}
+
+ROWS_MAX = 200_000
+"""Buckets times groups of a report: more are read by nobody."""
+ROWS_WITH_TIMES_MAX = 20_000
+"""Each of these is made of dozens."""
 
 Place = tuple[int, tuple[Any, ...]]
 """A bucket's number and a group's keys."""
@@ -68,6 +73,20 @@ def explore(session: Session, query: Query, *, position: Position | None = None)
         total=total.amounts(),
         counted=study.counted,
     )
+
+
+def refuse_large(query: Query) -> None:
+    """Raises: Invalid, when there would be more rows than anybody reads (``report_too_large``)."""
+    if query.per is None or not query.by:
+        return
+    buckets = len(cut(quarter_of(query.since), quarter_from(query.until), query.per, query.zone))
+    rows_max = ROWS_WITH_TIMES_MAX if query.with_times else ROWS_MAX
+    if buckets * query.limit > rows_max:
+        raise Invalid(
+            f"the report may have more than {rows_max} rows: take a larger unit, a shorter period "
+            "or a lower limit",
+            code="report_too_large",
+        )
 
 
 @dataclass(frozen=True, slots=True)

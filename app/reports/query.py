@@ -1,5 +1,6 @@
 """What is asked of a report, and what it answers. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ Group = str
 """One of ``GROUPS``, or ``attribute:`` with the name of a user's attribute that is followed."""
 GROUPS: tuple[Group, ...] = ("user", "link", "app", "model", "node_kind", "issuer", "plan")
 ATTRIBUTE = "attribute:"
+ATTRIBUTE_NAME = re.compile(r'[^\s"\\=:,\x00-\x1f\x7f]{1,40}')
 Measure = Literal[
     "questions",
     "points",
@@ -127,6 +129,21 @@ class Query:
 def dimensions(by: Sequence[Group], filters: Filters) -> set[Group]:
     """The groups that rows by these and filters are of."""
     return {*by, *(name for name, values in filters.named().items() if values is not None)}
+
+
+def chosen_attributes(texts: Sequence[str]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Filters of attributes from texts such as ``department=Sales``.
+
+    Raises:
+        Invalid: one has no sign between name and value (``query_invalid``).
+    """
+    values: dict[str, set[str]] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not ATTRIBUTE_NAME.fullmatch(name):
+            raise Invalid("an attribute is given as in department=Sales", code="query_invalid")
+        values.setdefault(name, set()).add(value)
+    return tuple((name, frozenset(values[name])) for name in sorted(values))
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,6 +219,11 @@ def _checked(
         raise Invalid(
             f"every: one of {', '.join(kinds.cadences)}, in this version", code="schedule_invalid"
         )
+    if maker.cadences is not None and values["every"] not in maker.cadences:
+        raise Invalid(
+            f"every: {kind} are made {', '.join(sorted(maker.cadences))} only",
+            code="schedule_invalid",
+        )
     parameters = parameters_of(maker, values["parameters"])
     maker.check(session, parameters, owner)
     ids = list(dict.fromkeys(values["destination_ids"]))

@@ -1,10 +1,11 @@
 """What can be scheduled: for each kind, who makes the files. The kinds there are: ``kinds``."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -12,6 +13,23 @@ from sqlalchemy.orm import Session
 from app.db import Database
 from app.deliveries.orders import DeliveredFile
 from app.schedules.calendar import Period
+from app.statement_settings import StatementSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The service, as makers have to know it. ``zone`` is the clock of its months."""
+
+    currency: str
+    zone: ZoneInfo
+    source: str
+    """Its address."""
+    software: str
+    archives: Path | None = None
+    """Where archived usage lines lie on this machine."""
+    refusals_kept: timedelta = timedelta(days=90)
+    issuer: StatementSettings = field(default_factory=StatementSettings)
+    """What stands on statements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +47,10 @@ class Assignment:
     """The IANA name of the clock that the period goes by."""
     folder: Path
     """An empty directory; files go nowhere else."""
-    currency: str
+    site: Site
     now: datetime
+    month: int | None = None
+    """Such as 202611, when the period is this month by the service's clock."""
     check: Callable[[], None] = lambda: None
     """Call it now and then while it takes long: it raises when the work is to be left off."""
 
@@ -55,11 +75,13 @@ class Maker:
     """``check`` raises what is wrong with parameters, for whoever wants to schedule them."""
 
     parameters: type[BaseModel]
-    permission: str
-    """What an operator needs beside ``deliveries:write`` to schedule it."""
+    permission: Callable[[BaseModel], str]
+    """What an operator needs beside ``deliveries:write`` to schedule it with such parameters."""
     make: Callable[[Database, Assignment], Made]
     check: Callable[[Session, BaseModel, str], None] = lambda _session, _parameters, _owner: None
     """Is given the owner's name last."""
+    cadences: Collection[str] | None = None
+    """How often it can be made; None: as all things."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from app.csv_text import Cell
 from app.db import Database
 from app.deliveries.orders import DeliveredFile
 from app.errors import Invalid, Unavailable
-from app.money import format_nano, from_nano
+from app.money import format_nano
 from app.reports.explore import explore
 from app.reports.query import Amounts, Report
 from app.saved_views import commands as views
@@ -23,11 +23,12 @@ from app.saved_views.commands import Owner
 from app.saved_views.models import SavedView
 from app.schedules import report_text, store, view_query
 from app.schedules.makers import Assignment, Made, Maker
+from app.schedules.report_text import amount_of
+from app.schedules.view_query import TOKENS, Asked
 
 KIND = "report"
 PAGE = "usage"
 FORMAT = "shareauth-report/1"
-_TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -60,17 +61,19 @@ def make(db: Database, work: Assignment) -> Made:
     asked = Parameters.model_validate(work.parameters.model_dump())
     with db.read() as session:
         view = _view(session, asked, work.owner)
-        query = view_query.query_of(session, view.query, work.period, ZoneInfo(work.zone))
-        report = explore(session, query)
+        kept = work.now - work.site.refusals_kept
+        zone = ZoneInfo(work.zone)
+        seen = view_query.asked_of(session, view.query, work.period, zone, seen_since=kept)
+        report = explore(session, seen.query)
         if store.is_behind(session, report.counted.event_id, work.period.until):
             raise BooksBehind("answers of the period are still being counted")
         name = view.name
         text = view.query
     place = work.folder / f"{_slug(name, view.id)}_{work.period.label}.csv"
     with place.open("w", encoding="utf-8", newline="", errors="replace") as out:
-        out.writelines(csv_text.csv_lines(_columns(report), _rows(report), with_bom=asked.bom))
+        out.writelines(csv_text.csv_lines(_columns(seen), _rows(seen, report), with_bom=asked.bom))
     file = DeliveredFile.of(place, "text/csv; charset=utf-8")
-    said = report_text.Said(name, work.period, work.zone, work.currency, report)
+    said = report_text.Said(name, work.period, work.zone, work.site.currency, report, seen.columns)
     return Made(
         files=[file],
         manifest=_manifest(work, report, view={"id": view.id, "name": name, "query": text}),
@@ -87,12 +90,12 @@ def check(session: Session, parameters: BaseModel, owner: str) -> None:
         ViewNotFound, Invalid: as for ``make``.
     """
     asked = Parameters.model_validate(parameters.model_dump())
-    view_query.query_of(
-        session, _view(session, asked, owner).query, report_text.SOME_PERIOD, ZoneInfo("UTC")
-    )
+    some = report_text.SOME_PERIOD
+    view = _view(session, asked, owner)
+    view_query.asked_of(session, view.query, some, ZoneInfo("UTC"), seen_since=some.since)
 
 
-MAKER = Maker(Parameters, permission="usage:read", make=make, check=check)
+MAKER = Maker(Parameters, permission=lambda _: "usage:read", make=make, check=check)
 
 
 def _view(session: Session, asked: Parameters, owner: str) -> SavedView:
@@ -109,37 +112,24 @@ def _slug(name: str, view_id: int) -> str:
     return _UNSAFE.sub("-", name).strip("-").lower()[:60] or f"view-{view_id}"
 
 
-def _columns(report: Report) -> list[str]:
-    at = [] if report.query.per is None else ["at"]
-    visitors = ["visitors"] if report.query.with_visitors else []
-    sums = ("points", "charge", "corrections", "net", *_TOKENS)
-    return [*at, *report.query.by, "questions", *visitors, *sums]
+def _columns(asked: Asked) -> list[str]:
+    at = [] if asked.query.per is None else ["at"]
+    return [*at, *asked.query.by, *asked.columns]
 
 
-def _rows(report: Report) -> Iterator[Sequence[Cell]]:
+def _rows(asked: Asked, report: Report) -> Iterator[Sequence[Cell]]:
+    by, has_buckets = report.query.by, report.query.per is not None
     for row in report.rows:
-        at: list[Cell] = [] if report.query.per is None else [row.at]
-        labels = ["(others)"] * len(report.query.by) if row.keys is None else row.labels
-        yield [*at, *labels, *_cells(row.amounts, report)]
-    if report.query.by or report.query.per:
-        width = len(report.query.by) + (report.query.per is not None)
-        yield ["(total)", *[None] * (width - 1), *_cells(report.total, report)]
-    else:
-        yield _cells(report.total, report)
+        at: list[Cell] = [row.at] if has_buckets else []
+        labels = ["(others)"] * len(by) if row.keys is None else row.labels
+        yield [*at, *labels, *_cells(row.amounts, asked)]
+    width = len(by) + has_buckets
+    first = ["(total)", *[None] * (width - 1)] if width else []
+    yield [*first, *_cells(report.total, asked)]
 
 
-def _cells(amounts: Amounts, report: Report) -> list[Cell]:
-    visitors: list[Cell] = [amounts.visitors] if report.query.with_visitors else []
-    corrections = None if amounts.corrections is None else from_nano(amounts.corrections)
-    return [
-        amounts.questions,
-        *visitors,
-        from_nano(amounts.points),
-        from_nano(amounts.charge),
-        corrections,
-        from_nano(amounts.net),
-        *(getattr(amounts, name) for name in _TOKENS),
-    ]
+def _cells(amounts: Amounts, asked: Asked) -> list[Cell]:
+    return [amount_of(amounts, name) for name in asked.columns]
 
 
 def _manifest(work: Assignment, report: Report, *, view: dict[str, Any]) -> dict[str, Any]:
@@ -158,13 +148,13 @@ def _manifest(work: Assignment, report: Report, *, view: dict[str, Any]) -> dict
             "transaction_id": report.counted.transaction_id,
         },
         "rows": len(report.rows),
-        "currency": work.currency,
+        "currency": work.site.currency,
         "sums": {
             "questions": total.questions,
             "points": format_nano(total.points),
             "charge": format_nano(total.charge),
             "net": format_nano(total.net),
-            **{name: getattr(total, name) for name in _TOKENS},
+            **{name: getattr(total, name) for name in TOKENS},
         },
     }
 

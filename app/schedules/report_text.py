@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from html import escape
 from zoneinfo import ZoneInfo
 
-from app.money import format_nano
-from app.reports.query import Amounts, Report
+from app import csv_text
+from app.money import from_nano
+from app.reports.query import ATTRIBUTE, Amounts, Report
 from app.schedules.calendar import Period
+from app.schedules.view_query import PLAIN
 
 ROWS_MAX = 20
+BRIEF = ("questions", "points", "charge", "net")
 SOME_PERIOD = Period(
     "2026-01-01",
     datetime(2026, 1, 1, tzinfo=UTC),
@@ -35,6 +39,22 @@ _WORDS = {
         "app": "应用",
         "model": "模型",
         "node_kind": "节点类型",
+        "issuer": "签发方",
+        "plan": "套餐",
+        "visitors": "访客",
+        "corrections": "更正（{currency}）",
+        "cost": "成本（{currency}）",
+        "margin": "毛利（{currency}）",
+        "margin_percent": "毛利率 %",
+        "median_ms": "中位耗时（毫秒）",
+        "p95_ms": "95% 以内（毫秒）",
+        "untimed": "无耗时",
+        "refusals": "拒绝",
+        "unfinished": "未完成",
+        "input_tokens": "输入 Token",
+        "output_tokens": "输出 Token",
+        "embedding_tokens": "向量 Token",
+        "rerank_tokens": "重排 Token",
     },
     "en": {
         "subject": "{name}, {label}",
@@ -53,8 +73,25 @@ _WORDS = {
         "app": "App",
         "model": "Model",
         "node_kind": "Node kind",
+        "issuer": "Issuer",
+        "plan": "Plan",
+        "visitors": "Visitors",
+        "corrections": "Corrections ({currency})",
+        "cost": "Cost ({currency})",
+        "margin": "Margin ({currency})",
+        "margin_percent": "Margin %",
+        "median_ms": "Median, ms",
+        "p95_ms": "95 % within, ms",
+        "untimed": "Without a time",
+        "refusals": "Refusals",
+        "unfinished": "Unfinished",
+        "input_tokens": "Input tokens",
+        "output_tokens": "Output tokens",
+        "embedding_tokens": "Embedding tokens",
+        "rerank_tokens": "Rerank tokens",
     },
 }
+_NANO = frozenset({"points", "charge", "corrections", "net", "cost", "margin"})
 _CELL = "padding:4px 10px;border-bottom:1px solid #ddd;text-align:"
 
 
@@ -65,6 +102,21 @@ class Said:
     zone: str
     currency: str
     report: Report
+    columns: tuple[str, ...]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Of the columns, those for a mail: few, unless the view chose them."""
+        return BRIEF if self.columns == PLAIN else self.columns
+
+
+def amount_of(amounts: Amounts, column: str) -> Decimal | int | None:
+    """What stands in a column of the explorer; None where it cannot be told."""
+    value = amounts.known_cost if column == "cost" else getattr(amounts, column)
+    if column in _NANO and value is not None:
+        return from_nano(value)
+    found: Decimal | int | None = value
+    return found
 
 
 def subject(said: Said, locale: str) -> str:
@@ -74,7 +126,7 @@ def subject(said: Said, locale: str) -> str:
 def plain(said: Said, locale: str) -> str:
     """For mail programs that show no HTML."""
     words, total = _WORDS[locale], said.report.total
-    sums = zip(_headings(said, locale), _sums(total), strict=True)
+    sums = zip(_headings(said, locale), _sums(said, total), strict=True)
     return "\n".join(
         [
             subject(said, locale),
@@ -89,14 +141,14 @@ def html(said: Said, locale: str) -> str:
     """A small page: what was asked for, the first rows, the total, how far it counts."""
     words, report = _WORDS[locale], said.report
     groups = [*(["at"] if report.query.per else []), *report.query.by]
-    heads = [words.get(group, group) for group in groups]
+    heads = [words.get(group) or group.removeprefix(ATTRIBUTE) for group in groups]
     lines = [_line("th", heads, _headings(said, locale))]
     for row in report.rows[:ROWS_MAX]:
         at = [] if row.at is None else [row.at.strftime("%Y-%m-%d %H:%M")]
         labels = [words["others"]] * len(report.query.by) if row.keys is None else row.labels
-        lines.append(_line("td", [*at, *labels], _sums(row.amounts)))
+        lines.append(_line("td", [*at, *labels], _sums(said, row.amounts)))
     first = [words["total"], *[""] * (len(groups) - 1)] if groups else []
-    lines.append(_line("th", first, _sums(report.total)))
+    lines.append(_line("th", first, _sums(said, report.total)))
     notes = [_counted(said, words)]
     if len(report.rows) > ROWS_MAX:
         notes.insert(0, words["more"].format(count=len(report.rows)))
@@ -118,15 +170,12 @@ def _line(tag: str, labels: Sequence[str], sums: Sequence[str]) -> str:
 
 def _headings(said: Said, locale: str) -> list[str]:
     words = _WORDS[locale]
-    return [
-        words[name].format(currency=said.currency)
-        for name in ("questions", "points", "charge", "net")
-    ]
+    return [words[name].format(currency=said.currency) for name in said.shown]
 
 
-def _sums(amounts: Amounts) -> list[str]:
-    questions = "–" if amounts.questions is None else str(amounts.questions)
-    return [questions, *map(format_nano, (amounts.points, amounts.charge, amounts.net))]
+def _sums(said: Said, amounts: Amounts) -> list[str]:
+    found = (amount_of(amounts, name) for name in said.shown)
+    return ["–" if one is None else csv_text.plain(one) for one in found]
 
 
 def _period(said: Said, locale: str) -> str:

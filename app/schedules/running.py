@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from app.audit import journal
 from app.audit.journal import Actor
+from app.closings import months
 from app.db import Database
 from app.deliveries import orders
 from app.deliveries.home import Home
@@ -23,7 +25,7 @@ from app.jobs.models import BackgroundJob
 from app.schedules import calendar, store
 from app.schedules.calendar import Period
 from app.schedules.commands import CLOSING, By, cadence_of, maker_of, parameters_of
-from app.schedules.makers import Assignment, Kinds, Made
+from app.schedules.makers import Assignment, Kinds, Made, Site
 from app.schedules.models import Schedule, ScheduleRun
 
 ACTOR = Actor("timetable", "worker")
@@ -128,7 +130,7 @@ class Workshop:
     db: Database
     home: Home
     kinds: Kinds
-    currency: str
+    site: Site
     clock: Callable[[], datetime]
     check: Callable[[], None]
     """Raises when the work is to be left off."""
@@ -156,12 +158,21 @@ def make(shop: Workshop, run_id: int) -> list[int]:
             period=Period(run.period, run.since, run.until),
             zone=schedule.time_zone,
             folder=shop.home.folder(f"schedule-{schedule.id}-{run.period}"),
-            currency=shop.currency,
+            site=shop.site,
             now=shop.clock(),
+            month=_month_of(run, schedule, shop.site),
             check=shop.check,
         ),
     )
     return shop.db.run(lambda session: _hand_over(session, run_id, made, shop))
+
+
+def _month_of(run: ScheduleRun, schedule: Schedule, site: Site) -> int | None:
+    """The month of the service's that a run is of; closings have no other."""
+    if schedule.every == CLOSING:
+        return months.parse(run.period)
+    is_same_clock = ZoneInfo(schedule.time_zone) == site.zone
+    return months.parse(run.period) if schedule.every == "month" and is_same_clock else None
 
 
 def _ask_due(session: Session, schedule: Schedule, enqueue: Enqueue, now: datetime) -> bool:

@@ -166,6 +166,13 @@ def last_runs(session: Session, schedule_ids: Collection[int]) -> dict[int, Sche
     return {run.schedule_id: run for run in found}
 
 
+def list_failed(session: Session) -> list[tuple[Schedule, ScheduleRun]]:
+    """Schedules that are switched on and whose newest run failed."""
+    on = {one.id: one for one in list_schedules(session) if one.is_enabled}
+    last = last_runs(session, on.keys())
+    return [(on[id_], run) for id_, run in sorted(last.items()) if run.state == FAILED]
+
+
 def abandoned_runs(session: Session) -> Sequence[tuple[ScheduleRun, BackgroundJob | None]]:
     """Runs that wait for a background job that has failed, was cancelled, or is gone."""
     rows = session.execute(

@@ -8,7 +8,15 @@ from app.admin.api.section import Section
 from app.admin.desk import Desk
 from app.admin.paging import PageQuery
 from app.admin.resources import exports
-from app.admin.resources.exports import ExportOut, ExportPage, ExportQuery, NewExport, TableList
+from app.admin.resources.deliveries import FileDeliveryOut
+from app.admin.resources.export_shapes import (
+    ExportDestination,
+    ExportOut,
+    ExportPage,
+    ExportQuery,
+    NewExport,
+    TableList,
+)
 from app.exports.catalogue import TABLES, Table
 from app.operators.roles import SELF
 
@@ -84,6 +92,15 @@ def get_export_file(desk: Desk, export_id: int, query: FileQuery) -> Response:
     """
     place = exports.file(desk, export_id, query.name)
     return export_files.kept(place, query.name or place.name)
+
+
+@section.post("/export-jobs/<int:export_id>/deliveries", permission="deliveries:write", status=202)
+def send_export(desk: Desk, export_id: int, body: ExportDestination) -> FileDeliveryOut:
+    """Send the files of a finished export to a destination, with their manifest.
+
+    The machine on which they lie sends them, whichever is asked. Asked again, they are sent again.
+    """
+    return exports.send(desk, export_id, body.destination_id)
 
 
 @section.delete("/export-jobs/<int:export_id>", permission=SELF)

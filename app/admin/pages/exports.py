@@ -4,13 +4,18 @@ from collections.abc import Callable
 
 from flask import Response, redirect, render_template, request, url_for
 
-from app.admin import access, export_files, usage_words
+from app.admin import access, delivery_words, export_files, usage_words
 from app.admin.pages import fields
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
 from app.admin.paging import PageQuery
-from app.admin.resources import exports
+from app.admin.resources import destinations, exports
 from app.admin.resources.asking import link_names
-from app.admin.resources.exports import ExportQuery, ExportReason, NewExport
+from app.admin.resources.export_shapes import (
+    ExportDestination,
+    ExportQuery,
+    ExportReason,
+    NewExport,
+)
 from app.exports import catalogue
 from app.exports.catalogue import TABLES, Table
 from app.exports.formats.registry import FORMATS
@@ -24,7 +29,7 @@ BOXES = ("bom", "gzip")
 
 @blueprint.context_processor
 def words() -> dict[str, object]:
-    return {"words": usage_words}
+    return {"words": usage_words, "file_states": delivery_words.DELIVERY_STATES}
 
 
 @blueprint.get("/")
@@ -52,6 +57,8 @@ def index() -> str:
         links=[(name, name) for name in link_names(desk)],
         page=exports.index(desk, page),
         zone=desk.settings.zone,
+        closed=exports.closed_month(desk, query.month or ""),
+        last_closed=exports.last_closed(desk),
         kept_days=desk.settings.exports.kept_days,
     )
 
@@ -84,13 +91,32 @@ def download(table: str) -> Response:
 @blueprint.get("/<int:export_id>")
 @access.allow("usage:read")
 def show(export_id: int) -> str:
-    return render_template("exports/show.html", export=exports.show(access.desk(), export_id))
+    desk = access.desk()
+    can_send = desk.may("deliveries:write") and desk.may("deliveries:read")
+    return render_template(
+        "exports/show.html",
+        export=exports.show(desk, export_id),
+        destinations=destinations.index(desk).items if can_send else [],
+        can_send=can_send,
+    )
 
 
 @blueprint.get("/<int:export_id>/files/<path:name>")
 @access.allow("usage:read")
 def file(export_id: int, name: str) -> Response:
     return export_files.kept(exports.file(access.desk(), export_id, name), name)
+
+
+@blueprint.post("/<int:export_id>/send")
+@access.allow("deliveries:write")
+def send(export_id: int) -> AnyResponse:
+    def work() -> AnyResponse:
+        where = validated(ExportDestination, {"destination_id": fields.optional("destination_id")})
+        made = exports.send(access.desk(), export_id, where.destination_id)
+        said = _("The files are on their way to %(name)s.", name=made.destination)
+        return done(said, "exports.show", export_id=export_id)
+
+    return attempt(work, lambda: show(export_id))
 
 
 @blueprint.post("/<int:export_id>/remove")

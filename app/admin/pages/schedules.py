@@ -6,11 +6,12 @@ from typing import Any
 
 from flask import render_template, request
 
-from app.admin import access, delivery_words
+from app.admin import access, delivery_words, usage_words
 from app.admin.pages import fields
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
 from app.admin.paging import PageQuery
-from app.admin.resources import destinations, saved_views, schedules
+from app.admin.resources import destinations, exports, saved_views, schedules
+from app.admin.resources.asking import link_names
 from app.admin.resources.saved_views import ViewQuery
 from app.errors import Invalid, NotFound
 from app.pagekit.languages import gettext as _
@@ -23,7 +24,7 @@ blueprint = section("schedules", "/schedules")
 
 @blueprint.context_processor
 def words() -> dict[str, object]:
-    return {**delivery_words.NAMES, "kinds": tuple(KINDS.makers), "cadences": KINDS.cadences}
+    return {**delivery_words.NAMES, "kinds": tuple(KINDS.makers)}
 
 
 @blueprint.get("/")
@@ -135,6 +136,10 @@ def _form(template: str, found: object, kind: str, **more: object) -> str:
         template,
         schedule=found,
         kind=kind,
+        cadences=KINDS.makers[kind].cadences or KINDS.cadences if kind in KINDS.makers else (),
+        tables=[(one.name, usage_words.EXPORTS[one.name][0]) for one in exports.mine(desk)],
+        formats=[(name, words[0]) for name, words in usage_words.FORMATS.items()],
+        link_choices=[(name, name) for name in link_names(desk)],
         destinations=destinations.index(desk).items,
         views=saved_views.index(desk, ViewQuery(page="usage")).items,
         default_zone=desk.settings.service.time_zone,
@@ -161,7 +166,30 @@ def _any() -> dict[str, Any]:
     return given
 
 
-PARAMETERS: Mapping[str, Callable[[], dict[str, Any]]] = {"report": _report}
+def _export() -> dict[str, Any]:
+    return {
+        "table": request.form.get("table"),
+        "format": request.form.get("format"),
+        "link": fields.optional("link"),
+        "locale": request.form.get("locale"),
+        "bom": fields.checked("bom"),
+        "gzip": fields.checked("gzip"),
+    }
+
+
+def _statements() -> dict[str, Any]:
+    return {
+        "locale": request.form.get("locale"),
+        "bom": fields.checked("bom"),
+        "pdf": fields.checked("pdf"),
+    }
+
+
+PARAMETERS: Mapping[str, Callable[[], dict[str, Any]]] = {
+    "report": _report,
+    "export": _export,
+    "statements": _statements,
+}
 """Kind: how its fields (``schedules/kinds/<kind>.html``) are read. Others are typed as JSON."""
 
 

@@ -1,6 +1,5 @@
 """What is asked of usage: a period by somebody's clock, whom and what it is of."""
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from functools import cache
@@ -16,8 +15,18 @@ from app.errors import Invalid
 from app.links import store as link_store
 from app.links.store import LinkNotFound
 from app.plans import store as plan_store
-from app.reports.query import ATTRIBUTE, GROUPS, Basis, Filters, Group, Measure, Query
-from app.reports.spans import Unit, cut, quarter_from, quarter_of
+from app.reports.explore import refuse_large
+from app.reports.query import (
+    ATTRIBUTE,
+    GROUPS,
+    Basis,
+    Filters,
+    Group,
+    Measure,
+    Query,
+    chosen_attributes,
+)
+from app.reports.spans import Unit
 from app.tokens import store as token_store
 from app.users import store as user_store
 
@@ -27,11 +36,6 @@ DEFAULT: Period = "30d"
 DAYS: dict[str, int] = {"today": 1, "7d": 7, "30d": 30, "90d": 90}
 YEAR_MIN, YEAR_MAX = 2000, 2199
 T = TypeVar("T")
-ATTRIBUTE_NAME = re.compile(r'[^\s"\\=:,\x00-\x1f\x7f]{1,40}')
-ROWS_MAX = 200_000
-"""Buckets times groups of a report: more are read by nobody."""
-ROWS_WITH_TIMES_MAX = 20_000
-"""Each of these is made of dozens."""
 
 
 def _of_our_time(moment: datetime) -> datetime:
@@ -184,26 +188,13 @@ def as_query(desk: Desk, session: Session, asked: ReportQuery) -> Query:
         basis=asked.basis,
         link_ids=desk.caller.link_ids,
     )
-    _refuse_large(query)
+    refuse_large(query)
     return query
 
 
 def kept_since(desk: Desk) -> datetime:
     """From when on refusals are still there."""
     return desk.now - timedelta(days=desk.settings.hooks.refusals_days)
-
-
-def _refuse_large(query: Query) -> None:
-    if query.per is None or not query.by:
-        return
-    buckets = len(cut(quarter_of(query.since), quarter_from(query.until), query.per, query.zone))
-    rows_max = ROWS_WITH_TIMES_MAX if query.with_times else ROWS_MAX
-    if buckets * query.limit > rows_max:
-        raise Invalid(
-            f"the report may have more than {rows_max} rows: take a larger unit, a shorter period "
-            "or a lower limit",
-            code="report_too_large",
-        )
 
 
 def _filters(desk: Desk, session: Session, asked: ReportQuery) -> Filters:
@@ -215,19 +206,8 @@ def _filters(desk: Desk, session: Session, asked: ReportQuery) -> Filters:
         node_kinds=_chosen(asked.node_kind),
         issuers=_chosen(_issuer_id(session, name) for name in asked.issuer),
         plans=_chosen(_plan_id(session, name) for name in asked.plan),
-        attributes=_attributes(asked.attribute),
+        attributes=chosen_attributes(asked.attribute),
     )
-
-
-def _attributes(chosen: Sequence[str]) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Raises: Invalid: one has no sign between name and value (``query_invalid``)."""
-    values: dict[str, set[str]] = {}
-    for text in chosen:
-        name, sign, value = text.partition("=")
-        if not sign or not ATTRIBUTE_NAME.fullmatch(name):
-            raise Invalid("an attribute is given as in department=Sales", code="query_invalid")
-        values.setdefault(name, set()).add(value)
-    return tuple((name, frozenset(values[name])) for name in sorted(values))
 
 
 def _issuer_id(session: Session, name: str) -> int:

@@ -1,172 +1,41 @@
 """What can be taken away as files: at once while it is made, or by a job that leaves it ready."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.admin import paging
 from app.admin.desk import Desk
-from app.admin.inputs import Number, Text
-from app.admin.paging import Page, PageQuery
-from app.admin.resources.asking import YEAR_MAX, YEAR_MIN, Moment, by_clock, link_id, user_id
+from app.admin.paging import PageQuery
+from app.admin.resources.asking import by_clock, link_id, user_id
+from app.admin.resources.deliveries import FileDeliveryOut
+from app.admin.resources.export_shapes import (
+    ExportOut,
+    ExportPage,
+    ExportQuery,
+    NewExport,
+    TableList,
+    TableOut,
+)
 from app.audit import journal
-from app.background import handlers
+from app.background import export_delivery, handlers
 from app.background.export import KIND, At, Parameters, order_of
+from app.closings import store as closing_store
+from app.closings.months import month_text
+from app.deliveries import store as delivery_store
+from app.deliveries.models import Delivery
 from app.errors import Invalid
-from app.exports import catalogue, reading, streaming
+from app.exports import catalogue, closed, reading, streaming
 from app.exports.catalogue import TABLES, Table
-from app.exports.formats.registry import FORMATS
 from app.exports.order import Order
+from app.exports.scope import Closed
 from app.exports.shelf import ExportGone, Shelf, shelf_in
 from app.jobs import commands, store
 from app.jobs.models import BackgroundJob
 from app.jobs.store import JobNotFound
 
 DECEMBER = 12
-TableName = Literal["events", "lines", "postings", "statements", "refusals", "audit"]
-FormatName = Literal["csv", "xlsx", "jsonl", "parquet", "focus", "cloudevents"]
-
-
-def _of_our_time(month: str) -> str:
-    if not YEAR_MIN <= int(month[:4]) <= YEAR_MAX:
-        raise ValueError(f"must be of the years {YEAR_MIN} to {YEAR_MAX}")
-    return month
-
-
-class ExportQuery(BaseModel):
-    """Of which time, what of it, and how it is written. Months are by the service's clock."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    month: Annotated[
-        Annotated[
-            str,
-            Field(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$"),
-            AfterValidator(_of_our_time),
-        ]
-        | None,
-        Field(description="Such as 2026-11; or since and until."),
-    ] = None
-    since: Moment | None = Field(default=None, description="From this day or time on.")
-    until: Moment | None = Field(default=None, description="Before this day or time.")
-    format: FormatName = "csv"
-    bom: bool = Field(
-        default=False, description="Begin CSV with a mark by which Excel knows UTF-8."
-    )
-    gzip: bool = Field(default=False, description="Compress it.")
-    link: Text | None = Field(default=None, description="Only of this link: name.")
-    user: Text | None = Field(default=None, description="Only of this user: uid or subject.")
-    kind: Text | None = Field(default=None, description="Only of this kind; see the tables.")
-    upto_event: Number | None = Field(
-        default=None, description="As the books stood then: from a manifest, with the next."
-    )
-    upto_transaction: Number | None = None
-    upto_row: Number | None = Field(
-        default=None, description="The same for refusals and audit: `row_id` of a manifest."
-    )
-
-    @model_validator(mode="after")
-    def _has_a_period(self) -> Self:
-        bounds = (self.since is not None, self.until is not None)
-        if (self.month is None) != all(bounds) or (self.month is not None and any(bounds)):
-            raise ValueError("give a month, or both since and until")
-        if (self.upto_event is None) != (self.upto_transaction is None):
-            raise ValueError("give upto_event and upto_transaction together")
-        return self
-
-
-class NewExport(ExportQuery):
-    """An export to be made by a worker."""
-
-    table: TableName
-
-
-class ExportReason(BaseModel):
-    """Why files are removed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    reason: Text | None = None
-
-
-class ColumnOut(BaseModel):
-    """A column of a table."""
-
-    name: str
-    kind: str
-    about: str
-    is_summed: bool
-
-
-class TableOut(BaseModel):
-    """A table that can be exported."""
-
-    name: str
-    about: str
-    permission: str
-    order: str
-    filters: dict[str, str]
-    columns: list[ColumnOut]
-    formats: list[str]
-
-    @classmethod
-    def of(cls, table: Table) -> Self:
-        columns = [
-            ColumnOut(
-                name=column.name,
-                kind=column.kind,
-                about=column.about,
-                is_summed=column.is_summed,
-            )
-            for column in table.columns
-        ]
-        return cls(
-            name=table.name,
-            about=table.about,
-            permission=table.permission,
-            order=table.order,
-            filters={str(name): about for name, about in table.filters.items()},
-            columns=columns,
-            formats=formats_of(table),
-        )
-
-
-class TableList(BaseModel):
-    """What the caller may export."""
-
-    items: list[TableOut]
-
-
-class ExportOut(BaseModel):
-    """An export that a worker makes or has made."""
-
-    id: int
-    table: str
-    format: str
-    since: datetime
-    until: datetime
-    asked_by: str
-    state: str
-    progress: float = Field(description="From 0 to 1.")
-    message: str | None = Field(description="How far it is, or why it failed.")
-    error_code: str | None
-    created_at: datetime
-    finished_at: datetime | None
-    host: str | None = Field(description="The machine that the files lie on.")
-    is_here: bool = Field(description="Whether they lie on the machine that was asked.")
-    manifest: dict[str, Any] | None
-
-    @property
-    def is_over(self) -> bool:
-        return self.state in store.FINISHED
-
-
-class ExportPage(Page[ExportOut]):
-    """Exports, newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +44,6 @@ class Download:
 
     order: Order
     pieces: Iterator[bytes]
-
-
-def formats_of(table: Table) -> list[str]:
-    return [
-        name for name, form in FORMATS.items() if form.tables is None or table.name in form.tables
-    ]
 
 
 def tables(desk: Desk) -> TableList:
@@ -244,7 +107,35 @@ def create(desk: Desk, new: NewExport) -> ExportOut:
             now=desk.now,
             operator_id=desk.caller.operator_id,
         )
-        return _shown(desk, job)
+        return _shown(desk, job, [])
+
+
+def send(desk: Desk, export_id: int, destination_id: int) -> FileDeliveryOut:
+    """Have the files of a finished export sent, by the machine on which they lie.
+
+    Raises:
+        JobNotFound: as for ``show``; DestinationNotFound.
+        ExportGone, ExportUnsendable: there is nothing to send.
+    """
+    job = _find(desk, export_id)
+    desk.check_permissions("deliveries:write")
+    with desk.db.begin() as session:
+        made = export_delivery.send(session, job, destination_id, actor=desk.actor, now=desk.now)
+        name = delivery_store.get_destination(session, destination_id).name
+        return FileDeliveryOut.of(made, {destination_id: name})
+
+
+def closed_month(desk: Desk, month: str) -> Closed | None:
+    """The closing of a month such as 2026-11; None while it is open."""
+    with desk.db.read() as session:
+        return closed.find(session, _number(month))
+
+
+def last_closed(desk: Desk) -> str | None:
+    """The newest month that is closed."""
+    with desk.db.read() as session:
+        last = closing_store.find_last(session)
+    return None if last is None else month_text(last.month)
 
 
 def index(desk: Desk, query: PageQuery) -> ExportPage:
@@ -257,17 +148,21 @@ def index(desk: Desk, query: PageQuery) -> ExportPage:
             before_id=None if place is None else int(place[0]),
             limit=query.limit + 1,
         )
-    page = paging.page(
-        jobs, query.limit, shown=lambda job: job, at=lambda job: paging.cursor(job.id)
-    )
+        page = paging.page(
+            jobs, query.limit, shown=lambda job: job, at=lambda job: paging.cursor(job.id)
+        )
+        seen = [job for job in page.items if _may_see(desk, job)]
+        sent = export_delivery.sent_of_all(session, [job.id for job in seen])
     return ExportPage(
-        items=[_shown(desk, job) for job in page.items if _may_see(desk, job)], next=page.next
+        items=[_shown(desk, job, sent.get(job.id, [])) for job in seen], next=page.next
     )
 
 
 def show(desk: Desk, export_id: int) -> ExportOut:
     """Raises: JobNotFound, also where it is not theirs to see."""
-    return _shown(desk, _find(desk, export_id))
+    job = _find(desk, export_id)
+    with desk.db.read() as session:
+        return _shown(desk, job, export_delivery.sent_of(session, job.id))
 
 
 def file(desk: Desk, export_id: int, name: str | None = None) -> Path:
@@ -333,7 +228,12 @@ def _parameters(desk: Desk, table: Table, asked: ExportQuery) -> Parameters:
         link_ids=None if scope is None else tuple(sorted(scope)),
         bom=asked.bom,
         gzip=asked.gzip,
+        month=None if asked.month is None else _number(asked.month),
     )
+
+
+def _number(month: str) -> int:
+    return int(month[:4]) * 100 + int(month[5:])
 
 
 def _order(desk: Desk, parameters: Parameters) -> Order:
@@ -356,7 +256,7 @@ def _may_see(desk: Desk, job: BackgroundJob) -> bool:
     return is_within and desk.may(catalogue.get(asked.table).permission)
 
 
-def _shown(desk: Desk, job: BackgroundJob) -> ExportOut:
+def _shown(desk: Desk, job: BackgroundJob, sent: Sequence[Delivery]) -> ExportOut:
     asked, result = Parameters.model_validate(job.parameters), job.result or {}
     return ExportOut(
         id=job.id,
@@ -374,6 +274,7 @@ def _shown(desk: Desk, job: BackgroundJob) -> ExportOut:
         host=result.get("host"),
         is_here=bool(result) and _shelf(desk).has(job.id),
         manifest=result.get("manifest"),
+        deliveries={str(one.id): one.status for one in sent},
     )
 
 

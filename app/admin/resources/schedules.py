@@ -116,7 +116,7 @@ def show(desk: Desk, schedule_id: int) -> ScheduleOut:
 
 
 def add(desk: Desk, spec: ScheduleSpec) -> ScheduleOut:
-    _check_permission(desk, spec.kind)
+    _check_permission(desk, spec.kind, spec.parameters)
     with desk.db.begin() as session:
         return _shown(session, commands.add(session, spec, kinds=KINDS, by=_by(desk)))
 
@@ -124,7 +124,9 @@ def add(desk: Desk, spec: ScheduleSpec) -> ScheduleOut:
 def update(desk: Desk, schedule_id: int, change: ScheduleChange) -> ScheduleOut:
     with desk.db.begin() as session:
         found = store.get(session, schedule_id)
-        _check_permission(desk, found.kind)
+        _check_permission(desk, found.kind, found.parameters)
+        if "parameters" in change.model_fields_set:
+            _check_permission(desk, found.kind, change.parameters)
         versions.check(commands.describe(found))
         commands.update(session, found, change, kinds=KINDS, by=_by(desk))
         return _shown(session, found)
@@ -142,7 +144,7 @@ def remove(desk: Desk, schedule_id: int) -> str:
 def run_now(desk: Desk, schedule_id: int) -> RunOut:
     with desk.db.begin() as session:
         found = store.get(session, schedule_id)
-        _check_permission(desk, found.kind)
+        _check_permission(desk, found.kind, found.parameters)
         made = running.run_now(
             session, found, enqueue=enqueue_at(desk.now), kinds=KINDS, by=_by(desk)
         )
@@ -152,7 +154,8 @@ def run_now(desk: Desk, schedule_id: int) -> RunOut:
 def run_again(desk: Desk, run_id: int) -> RunOut:
     with desk.db.begin() as session:
         found = store.get_run(session, run_id)
-        _check_permission(desk, store.get(session, found.schedule_id).kind)
+        schedule = store.get(session, found.schedule_id)
+        _check_permission(desk, schedule.kind, schedule.parameters)
         made = running.run_again(session, found, enqueue=enqueue_at(desk.now), by=_by(desk))
         return RunOut.of(made, _states(session, [made]))
 
@@ -182,9 +185,10 @@ def _states(session: Session, found: Any) -> dict[int, str]:  # noqa: ANN401 - a
     return {one.id: one.status for one in delivery_store.list_by_ids(session, ids)}
 
 
-def _check_permission(desk: Desk, kind: str) -> None:
+def _check_permission(desk: Desk, kind: str, parameters: Mapping[str, Any]) -> None:
     """Raises: NotPermitted, when they may not see what is made; Invalid, when nobody makes it."""
-    desk.check_permissions(commands.maker_of(KINDS, kind).permission)
+    maker = commands.maker_of(KINDS, kind)
+    desk.check_permissions(maker.permission(commands.parameters_of(maker, parameters)))
 
 
 def _by(desk: Desk) -> By:
