@@ -13,7 +13,15 @@ from app.errors import Invalid
 from app.links import store as link_store
 from app.plans import store as plan_store
 from app.reports.explore import refuse_large
-from app.reports.query import Basis, Filters, Measure, Query, chosen_attributes
+from app.reports.query import (
+    ATTRIBUTE,
+    GROUPS,
+    Basis,
+    Filters,
+    Measure,
+    Query,
+    chosen_attributes,
+)
 from app.reports.spans import UNITS, Unit
 from app.schedules.calendar import Period
 from app.tokens import store as token_store
@@ -90,7 +98,7 @@ def asked_of(
         until=period.until,
         zone=zone,
         per=cast("Unit | None", _one_of(said, "per", UNITS)),
-        by=tuple(dict.fromkeys(said.get("by", []))),
+        by=tuple(dict.fromkeys(_group(one) for one in said.get("by", []))),
         filters=_filters(session, said),
         sort=cast("Measure", _one_of(said, "sort", get_args(Measure)) or "charge"),
         limit=_limit(said),
@@ -110,6 +118,10 @@ def _columns(said: Said) -> tuple[str, ...]:
         if _first(said, name) in {"1", "true", "on", "yes"}:
             chosen.update(columns)
     return tuple(name for name in COLUMNS if name in chosen)
+
+
+def _group(name: str) -> str:
+    return name if name.startswith(ATTRIBUTE) else _checked("by", name, GROUPS)
 
 
 def _filters(session: Session, said: Said) -> Filters:

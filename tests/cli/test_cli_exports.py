@@ -4,19 +4,26 @@ import json
 
 import pytest
 from app.exports import writing
+from app.money import format_nano
 
-from export_builders import fill
+from closing_builders import NANO, House, at
+from export_builders import fill, plain_csv
 
 
 @pytest.fixture
-def shell(db, make_shell, now):
-    fill(db, now, number=30)
+def bare(db, make_shell):
     shell = make_shell(
         SHAREAUTH_DATABASE__URL=db.url.render_as_string(hide_password=False),
         SHAREAUTH_SERVICE__TIME_ZONE="Asia/Shanghai",
     )
     shell.run("db", "upgrade")
     return shell
+
+
+@pytest.fixture
+def shell(bare, db, now):
+    fill(db, now, number=30)
+    return bare
 
 
 def test_a_month_is_written_interrupted_gone_on_with_and_verified(shell, tmp_path, monkeypatch):
@@ -70,3 +77,41 @@ def test_what_there_is_and_what_cannot_be(shell, tmp_path):
     assert shell.error(*wrong, *month, "--link", "one")["code"] == "export_filter_unknown"
     assert shell.error(*wrong, *month, "--format", "focus")["code"] == "export_format_unfit"
     assert shell.error("exports", "get", "1")["code"] == "job_not_found"
+
+
+def test_a_closed_month_exported_a_day_later_has_the_same_bytes(bare, db, tmp_path):
+    house = House(db, links=("support", "sales"))
+    house.top_up(0, at("2027-03-02"), 100 * NANO)
+    for day in range(3, 9):
+        house.answer(0, at(f"2027-03-0{day}"), [("GPT-5", day * NANO)])
+    closing = house.close(202703)
+
+    def export(day):
+        made = {
+            (table, form): bare.json(
+                *("exports", "create", table, "--month", "2027-03", "--format", form),
+                *("--output", tmp_path / day / form),
+            )
+            for table in ("events", "lines", "postings", "statements")
+            for form in ("csv", "xlsx")
+        }
+        assert {told["closing"]["hash"] for told in made.values()} == {closing.hash}
+        assert {told["closing"]["month"] for told in made.values()} == {"2027-03"}
+        return made
+
+    first = export("first")
+    house.answer(0, at("2027-03-05"), [("GPT-5", 50 * NANO)])  # reported before, booked only now
+    house.answer(1, at("2027-04-02"), [("Qwen", NANO)])
+    house.top_up(1, at("2027-03-31", "23:59"), 7 * NANO)
+    second = export("second")
+    for name, told in first.items():
+        assert second[name]["files"] == told["files"], name
+        assert second[name]["content_sha256"] == told["content_sha256"], name
+    assert first["statements", "csv"]["sums"]["closing_balance"] == format_nano(closing.closing)
+    place = tmp_path / "first" / "csv" / "events-2027-03.csv.manifest.json"
+    assert bare.json("exports", "verify", place, "--database")["ok"] is True
+    words = ("exports", "create", "events", "--month", "2027-04", "--output", tmp_path / "april")
+    april = bare.json(*words)
+    assert (april["closing"], april["rows"]) == (None, 2)
+    rows = plain_csv(tmp_path / "april" / "events-2027-04.csv")
+    assert [row["late"] for row in rows] == ["true", "false"]
