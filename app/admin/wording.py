@@ -151,6 +151,7 @@ ERRORS = {
     "export_filter_unknown": _("This table cannot be filtered like that."),
     "export_too_large": _("It takes longer than anybody waits: make it in the background."),
     "export_elsewhere": _("The files lie on another machine, whose worker made them."),
+    "export_unsendable": _("The export cannot be sent: make it again."),
     "export_gone": _("The files are not here any more: make the export again."),
     "books_busy": _("Somebody writes to the books for very long. Try again in a minute."),
     "job_finished": _("The job has ended already."),

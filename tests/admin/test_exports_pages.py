@@ -1,14 +1,22 @@
 """Exports in the console and by the API: built, made at once or by a worker, and whose they are."""
 
 import json
-from datetime import UTC, datetime
+import shutil
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from app.background.runner import Runner
+from app.background.scheduled import build_post
+from app.closings import closing
+from app.closings import store as closing_store
+from app.closings.closing import Order
+from app.deliveries import sending
+from app.deliveries import store as delivery_store
+from app.exports import verifying
 from app.exports.shelf import shelf_in
 from app.jobs import store
 
-from export_builders import fill
+from export_builders import ACTOR, SHANGHAI, fill
 
 MONTH = "2026-11"
 
@@ -134,3 +142,63 @@ def test_operators_of_certain_links_get_only_theirs(filled):
     assert {json.loads(line)["link"] for line in body.splitlines()} == {"two"}
     browser.get("/admin/exports/")
     browser.post("/admin/exports/", status=403, how="job", table="postings", month=MONTH)
+
+
+def test_what_was_made_is_sent_by_the_machine_it_lies_on(filled):
+    owner = filled.browser("finance")
+    owner.get("/admin/exports/")
+    owner.post("/admin/exports/", how="job", table="postings", month=MONTH)
+    number = int(owner.last.request.path.rsplit("/", 1)[-1])
+    path = f"/admin/exports/{number}"
+    program = filled.program("ledger:read", "deliveries:read", "deliveries:write")
+    where = program.post("/destinations", {"name": "disk", "kind": "directory", "path": "fin"})
+    to = {"destination_id": where["destination"]["id"]}
+    program.post(f"/export-jobs/{number}/deliveries", to, status=404)  # it is not made yet
+    run_worker(filled)
+    assert "Send to" in owner.get(path)
+    assert "on their way to disk" in owner.post(f"{path}/send", **to)
+    shutil.rmtree(filled.settings.service.data_dir / "delivered", ignore_errors=True)
+    post = build_post(filled.runtime, lambda: datetime.now(UTC))
+    sending.send_due(post, None)
+    made = program.get(f"/export-jobs/{number}")
+    (delivery,) = made["deliveries"]
+    assert made["deliveries"] == {delivery: "delivered"}
+    folder = filled.settings.service.data_dir / "delivered" / "fin"
+    told = json.loads((folder / "postings-2026-11.csv.manifest.json").read_bytes())
+    assert verifying.check_files(folder, told) == []
+    assert f"/admin/deliveries/{delivery}" in owner.get(path)
+    again = program.post(f"/export-jobs/{number}/deliveries", to, status=202)
+    assert (str(again["id"]), again["status"]) == (delivery, "pending")
+    with filled.db.begin() as session:  # as on another machine of several
+        job = store.get(session, number)
+        job.result = {**job.result, "host": "other", "home": "f" * 32, "folder": "/nowhere/7"}
+    shelf_in(filled.settings.service.data_dir).remove(number)
+    assert "lie on other" in owner.get(path)
+    sent = program.post(f"/export-jobs/{number}/deliveries", to, status=202)
+    with filled.db.read() as session:
+        kept = delivery_store.get_delivery(session, sent["id"])
+        assert (kept.home, kept.files[0]["path"]) == (
+            "f" * 32,
+            "/nowhere/7/postings-2026-11.csv",
+        )
+    filled.program("ledger:read").post(f"/export-jobs/{number}/deliveries", to, status=403)
+
+
+def test_the_pages_say_which_months_are_closed(filled):
+    browser = filled.browser("owner")
+    assert "No month is closed yet" in browser.get("/admin/exports/?month=2026-11")
+    order = Order(202610, SHANGHAI, "CNY", None, timedelta(0), ACTOR, filled.now)
+    list(closing.close(filled.db, order))
+    with filled.db.read() as session:
+        hash_ = closing_store.get(session, 202610).hash
+    page = browser.get("/admin/exports/?month=2026-10")
+    assert "Closed up to 2026-10" in page
+    assert "/admin/closings/2026-10" in page
+    assert "not closed yet" in browser.get("/admin/exports/?month=2026-12")
+    browser.post("/admin/exports/", how="job", table="events", month="2026-10")
+    run_worker(filled)
+    number = int(browser.last.request.path.rsplit("/", 1)[-1])
+    assert hash_ in browser.get(f"/admin/exports/{number}")
+    program = filled.program("usage:read")
+    program.call("GET", "/exports/events?month=2026-10")
+    assert program.last.headers["X-Export-Closing"] == f"2026-10 {hash_}"

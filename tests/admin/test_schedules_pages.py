@@ -108,7 +108,6 @@ def test_a_schedule_is_changed_switched_and_removed(house, finance):
     path = f"/admin/schedules/{id_}"
     finance.get(path)
     assert "is changed" in finance.post(path, **form(every="month", day="5", at="07:30"))
-    assert "closing" not in finance.get("/admin/schedules/new")
     assert "07:30" in finance.get("/admin/schedules/")
     finance.post(path, 422, **form(day="31"))
     assert "does not run any more" in finance.post(f"{path}/switch", on="0")
@@ -153,7 +152,8 @@ def test_others_see_nothing_of_it_and_limited_ones_neither(house):
 def test_the_api_does_the_same(house, finance):
     program = house.program("deliveries:read", "deliveries:write", "usage:read")
     kinds = program.get("/schedule-kinds")
-    assert [one["kind"] for one in kinds["kinds"]] == ["report"]
+    assert [one["kind"] for one in kinds["kinds"]] == ["report", "export", "statements"]
+    assert kinds["cadences"][-1] == "closing"
     made = program.post("/destinations", {"name": "api", "kind": "directory", "path": "api"})
     id_ = made["destination"]["id"]
     assert program.post(f"/destinations/{id_}/test", status=200)["status"] == "taken"
@@ -180,3 +180,23 @@ def test_the_api_does_the_same(house, finance):
     program.call("DELETE", f"/destinations/{id_}", 409)
     program.call("DELETE", f"/schedules/{schedule['id']}", 204)
     program.call("DELETE", f"/destinations/{id_}", 204)
+
+
+def test_tables_and_statements_have_forms_of_their_own(house, finance):
+    page = finance.get("/admin/schedules/new?kind=export")
+    assert 'value="postings"' in page
+    values = form(kind="export", name="ledger", every="closing", table="postings", format="jsonl")
+    page = finance.post("/admin/schedules/new", **values, gzip="1")
+    assert "after the next closing" in page
+    assert re.search(r'<option value="postings"[^>]* selected', page)
+    finance.post("/admin/schedules/new", 422, **(values | {"name": "x", "format": "focus"}))
+    page = finance.get("/admin/schedules/new?kind=statements")
+    assert 'value="closing"' in page
+    assert 'value="week"' not in page
+    values = form(kind="statements", name="statements", every="closing", bom="1")
+    assert "Statements of a closed month" in finance.post("/admin/schedules/new", **values)
+    finance.post("/admin/schedules/new", 422, **(values | {"name": "y", "every": "day"}))
+    program = house.program("deliveries:read", "deliveries:write", "usage:read")
+    spec = {"name": "z", "kind": "export", "parameters": {"table": "postings"}}
+    program.post("/schedules", spec | {"destination_ids": [1]}, status=403)
+    program.post("/schedules", spec | {"destination_ids": [1], "parameters": {"table": "events"}})

@@ -1,5 +1,6 @@
 """What is looked at for alerts, on the books of a small service."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from app.alarms import watch
-from app.alarms.around import Around
+from app.alarms.around import Around, Failing
 from app.alarms.machine import Machine, Streaks
 from app.alerts import rule_commands, store
 from app.alerts.notices import Told
@@ -234,6 +235,17 @@ def test_unfinished_turns_and_the_quarantine_are_told(books, now):
     found = books.open()
     assert found["unfinished_turns", "all"].facts == {"unfinished": 20, "asked": 20}
     assert found["quarantine", "all"].facts == {"count": 1}
+
+
+def test_files_that_do_not_arrive_are_told_until_somebody_mends_it(books, now):
+    failing = [Failing("destination:2", "minio", 3, "it does not answer")]
+    around = replace(AROUND, find_failing=lambda session: failing)
+    watch.watch_service(books.db, around, now)
+    told = books.open()["files_failing", "destination:2"]
+    assert told.facts == {"count": 3, "error": "it does not answer"}
+    failing.clear()
+    watch.watch_service(books.db, around, now)
+    assert books.open()["files_failing", "destination:2"].resolved_at == now
 
 
 def _finding(code, message="m", **ids):

@@ -4,10 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 from app.audit.models import AuditEntry
+from app.background.periodic import find_failing
 from app.deliveries import orders
 from app.deliveries.orders import DeliveredFile, Order
 from app.saved_views import commands as views
 from app.saved_views.commands import Owner, ViewSpec
+from app.schedules import running
+from app.schedules import store as schedule_store
+from app.schedules.report_text import SOME_PERIOD
 
 pytestmark = pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 
@@ -71,3 +75,32 @@ def test_schedules_are_added_run_and_removed_and_deliveries_mended(shell, db, tm
     (delivery,) = shell.json("deliveries", "list", "--destination", "disk")["deliveries"]
     assert (delivery["status"], delivery["destination"]) == ("pending", "disk")
     assert "x.csv" in shell.text("deliveries", "show", 1)
+
+
+def test_exports_are_scheduled_and_doctor_says_what_did_not_arrive(shell, db):
+    shell.run("destinations", "add", "disk", "--kind", "directory", "--path", "fin")
+    shell.run(
+        *("schedules", "add", "ledger", "--kind", "export", "--every", "closing"),
+        *("--parameters", '{"table": "postings", "format": "jsonl"}', "--to", "disk"),
+    )
+    wrong = ("--kind", "statements", "--every", "week", "--parameters", "{}", "--to", "disk")
+    assert "closing only" in shell.error("schedules", "add", "x", *wrong)["message"]
+    found = {one["id"]: one for one in shell.json("doctor", "--offline")["findings"]}
+    assert [found[f"SA80{n}"]["status"] for n in (1, 2, 3)] == ["ok", "ok", "ok"]
+    now = datetime.now(UTC)
+    with db.begin() as session:
+        order = Order("k", "s", [], {}, "ann")
+        one = orders.deliver(session, 1, order, home="f" * 32, now=now)
+        one.status, one.error = "dead", "the disk is full"
+        schedule = schedule_store.get_named(session, "ledger")
+        run = running._insert(session, schedule, SOME_PERIOD, now, "ann")
+        run.state, run.error = "failed", "the books are busy"
+    with db.read() as session:
+        told = [(one.subject, one.name, one.count, one.error) for one in find_failing(session)]
+    assert told == [
+        ("destination:1", "disk", 1, "the disk is full"),
+        ("schedule:1", "ledger", 1, "the books are busy"),
+    ]
+    found = {one["id"]: one for one in shell.json("doctor", "--offline")["findings"]}
+    assert "the disk is full" in found["SA802"]["message"]
+    assert "the books are busy" in found["SA803"]["message"]
