@@ -30,10 +30,10 @@ ANY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
 _OF_THE_DAY = frozenset({"asked_by", "asked_at"})
 _WORDS = {
     "zh": {
-        "events": "用量记录",
+        "events": "用量事件",
         "lines": "用量明细",
         "postings": "账本分录",
-        "statements": "账户对账表",
+        "statements": "钱包汇总",
         "refusals": "拒绝记录",
         "audit": "审计日志",
         "rows": "行数：{rows}",
