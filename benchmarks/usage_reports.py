@@ -166,7 +166,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("url")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--budget", type=float, default=15, help="seconds for each, about")
-    parser.add_argument("--only", default="", help="those with this in their names; or exports, exports lines")
+    parser.add_argument(
+        "--only", default="", help="those with this in their names; or exports, exports lines"
+    )
     parser.add_argument("--json", type=Path, help="write what was found there")
     parser.add_argument("--before", type=Path, help="such a file of fewer events, to compare with")
     return parser.parse_args()

@@ -60,7 +60,11 @@ def _changes(crowd: Crowd) -> Iterator[dict[str, Any]]:
             "object_type": "user",
             "object_id": user,
             "before": {"plan": "plan-1", "limits": {}, "name": f"Person {user}"},
-            "after": {"plan": "plan-2", "limits": {"questions_a_day": 50}, "name": f"Pérson {user}"},
+            "after": {
+                "plan": "plan-2",
+                "limits": {"questions_a_day": 50},
+                "name": f"Pérson {user}",
+            },
             "reason": "asked for more",
         }
 

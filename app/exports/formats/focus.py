@@ -115,9 +115,7 @@ COLUMNS: tuple[FocusColumn, ...] = (
     FocusColumn(
         "BillingPeriodStart", "Beginning of the export's period.", lambda it: it.always(it.since)
     ),
-    FocusColumn(
-        "BillingPeriodEnd", "End of the export's period.", lambda it: it.always(it.until)
-    ),
+    FocusColumn("BillingPeriodEnd", "End of the export's period.", lambda it: it.always(it.until)),
     FocusColumn("ChargePeriodStart", "Second of `received_at`.", _seconds),
     FocusColumn("ChargePeriodEnd", "The second after it.", _seconds_after),
     FocusColumn("BilledCost", "`charge`.", _charges),
