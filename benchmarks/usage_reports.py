@@ -142,15 +142,20 @@ def main() -> int:
             print(f"{name:<40} {times.median:8.1f} {times.worst:8.1f} {times.cpu:8.1f}", flush=True)
     found["exports"] = {}
     if not options.only or options.only.startswith("exports"):
-        heads = ("rows", "rows/s", "seconds", "CPU s", "alone s")
-        print(f"{'':<28} {heads[0]:>8} {heads[1]:>8} {heads[2]:>8} {heads[3]:>7} {heads[4]:>8}")
+        heads = ("rows", "rows/s", "seconds", "CPU s", "alone s", "CPU s")
+        print(
+            f"{'':<28} {heads[0]:>8} {heads[1]:>8} {heads[2]:>8} {heads[3]:>7} {heads[4]:>8} {heads[5]:>8}"
+        )
         only = options.only.removeprefix("exports").strip()
-        for one in exporting.measured(db, options.url, newest.received_at, only=only):
+        for one in exporting.measured(
+            db, options.url, newest.received_at, only=only, rounds=min(options.rounds, 3)
+        ):
             found["exports"][one["name"]] = one
             print(
                 f"{one['name']:<28} {one['rows']:8.0f} {one['rows_per_s']:8.0f} "
                 f"{one['wall_s']:8.2f} {one['cpu_s']:7.2f} {one['raw_s']:8.2f} "
-                f"{one['times_raw']:5.1f}x {one['peak_mb']:5.0f} MB",
+                f"{one['raw_cpu_s']:8.2f} {one['times_raw']:5.1f}x {one['times_raw_cpu']:5.1f}x "
+                f"{one['peak_mb']:5.0f} MB",
                 flush=True,
             )
     if options.json:

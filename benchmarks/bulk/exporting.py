@@ -13,7 +13,7 @@ from app.exports.catalogue import TABLES
 from app.exports.formats.registry import FORMATS
 
 from bulk.crowd import ZONE
-from bulk.measuring import run
+from bulk.measuring import backend_of, run, worked
 
 CHILD = Path(__file__).parent.parent / "export_once.py"
 ROUNDS = 3
@@ -51,20 +51,23 @@ QUERIES = {
 _TIMES = {"e": "e.received_at", "t": "t.posted_at", "r": "r.at", "a": "a.at"}
 
 
-def measured(db: Database, url: str, now: datetime, *, only: str = "") -> Iterator[dict[str, Any]]:
+def measured(
+    db: Database, url: str, now: datetime, *, only: str = "", rounds: int = ROUNDS
+) -> Iterator[dict[str, Any]]:
     """Each table as CSV, streamed and as a job; answers and lines in every other format."""
     month = f"{now.astimezone(ZONE).replace(day=1) - timedelta(days=1):%Y-%m}"
     for table in TABLES:
-        raw_rows, raw_s = raw(db, table, month)
         kinds = [("csv", "streamed"), ("csv", "job")]
         if table in {"events", "lines"}:
             kinds += [(form, "job") for form in FORMATS if form not in {"csv", "xlsx"}]
         if table == "events":
             kinds.append(("xlsx", "streamed"))
+        kinds = [(form, how) for form, how in kinds if only in f"{table} {form} {how}"]
+        if not kinds:
+            continue
+        raw_rows, raw_s, raw_cpu_s = raw(db, table, month)
         for form, how in kinds:
-            if only not in f"{table} {form} {how}":
-                continue
-            runs = [run([str(CHILD), url, table, form, month, how]) for _ in range(ROUNDS)]
+            runs = [run([str(CHILD), url, table, form, month, how]) for _ in range(rounds)]
             said = [json.loads(one.said) for one in runs]
             wall_s = min(one["wall_s"] for one in said)
             rows = raw_rows if table != "statements" else said[0].get("rows", raw_rows)
@@ -74,7 +77,9 @@ def measured(db: Database, url: str, now: datetime, *, only: str = "") -> Iterat
                 "wall_s": wall_s,
                 "cpu_s": min(one["cpu_s"] for one in said),
                 "raw_s": raw_s,
+                "raw_cpu_s": raw_cpu_s,
                 "times_raw": wall_s / raw_s,
+                "times_raw_cpu": min(one["cpu_s"] for one in said) / raw_cpu_s,
                 "rows_per_s": rows / wall_s,
                 "peak_mb": max(one.peak_mb for one in runs),
                 "idle_mb": said[0]["idle_mb"],
@@ -82,8 +87,8 @@ def measured(db: Database, url: str, now: datetime, *, only: str = "") -> Iterat
             }
 
 
-def raw(db: Database, table: str, month: str) -> tuple[int, float]:
-    """Rows, and seconds of ``COPY … TO`` of the query (a bare cursor on SQLite): the best of some.
+def raw(db: Database, table: str, month: str) -> tuple[int, float, float]:
+    """Rows, seconds, and seconds of the processor of ``COPY … TO`` of the query (a bare cursor on SQLite): the best of some.
 
     Whatever is read from the disk is read before the exports are.
     """
@@ -101,14 +106,16 @@ def raw(db: Database, table: str, month: str) -> tuple[int, float]:
         months=f"({low:%Y%m}, {high:%Y%m})",
         **{f"time_{name}": shown.format(column) for name, column in _TIMES.items()},
     )
-    rows, took = 0, []
+    rows, took, spent = 0, [], []
     for _ in range(ROUNDS):
         with db.read() as session:
             driver: Any = session.connection().connection.driver_connection
-            began = time.monotonic()
+            backend = backend_of(session)
+            began, cpu = time.monotonic(), worked(backend)
             rows = _copied(driver, statement) if is_postgresql else _read(driver, statement)
             took.append(time.monotonic() - began)
-    return rows, min(took)
+            spent.append(worked(backend) - cpu)
+    return rows, min(took), min(spent)
 
 
 def _copied(driver: psycopg.Connection[Any], statement: str) -> int:
