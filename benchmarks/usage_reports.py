@@ -143,9 +143,7 @@ def main() -> int:
     found["exports"] = {}
     if not options.only or options.only.startswith("exports"):
         heads = ("rows", "rows/s", "seconds", "CPU s", "alone s", "CPU s")
-        print(
-            f"{'':<28} {heads[0]:>8} {heads[1]:>8} {heads[2]:>8} {heads[3]:>7} {heads[4]:>8} {heads[5]:>8}"
-        )
+        print(f"{'':<28} {' '.join(f'{head:>8}' for head in heads)}")
         only = options.only.removeprefix("exports").strip()
         for one in exporting.measured(
             db, options.url, newest.received_at, only=only, rounds=min(options.rounds, 3)

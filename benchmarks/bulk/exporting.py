@@ -88,9 +88,9 @@ def measured(
 
 
 def raw(db: Database, table: str, month: str) -> tuple[int, float, float]:
-    """Rows, seconds, and seconds of the processor of ``COPY … TO`` of the query (a bare cursor on SQLite): the best of some.
+    """Rows, seconds, and those of the processor, of ``COPY … TO`` of the query: the best of some.
 
-    Whatever is read from the disk is read before the exports are.
+    A bare cursor on SQLite. Whatever is read from the disk is read before the exports are.
     """
     low, high = _bounds(month)
     is_postgresql = db.dialect == "postgresql"
