@@ -1,45 +1,65 @@
 """One export of a month, to nowhere, and how long it took: usage_reports.py starts it.
 
-In a process of its own, so that its peak memory can be told.
+In a process of its own, so that its peak memory can be told. ``streamed`` is what leaves while
+somebody waits; ``job`` the same with digests and manifest, as it is made in the background.
 """
 
 import json
-import os
 import resource
 import sys
 import time
-from datetime import UTC, datetime
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from app.admin.desk import Desk
-from app.admin.resources import exports
 from app.db import Database
-from app.pagekit.tables import csv_response
+from app.exports import catalogue, reading, streaming, writing
+from app.exports.formats import registry
+from app.exports.order import Order
+from app.exports.scope import Scope
+from app.periods import Period
 from bulk.crowd import ZONE
+from bulk.measuring import backend_of, worked
+
+
+def month_of(name: str, zone: ZoneInfo) -> Period:
+    since = datetime.strptime(name, "%Y-%m").replace(tzinfo=zone)
+    until = (since + timedelta(days=32)).replace(day=1)
+    return Period(since=since.astimezone(UTC), until=until.astimezone(UTC))
 
 
 def main() -> int:
-    url, kind, month = sys.argv[1:]
-    db = Database(url, statement_timeout_s=600)
-    # What of a desk the exports ask for.
-    caller = SimpleNamespace(link_ids=None)
-    settings = SimpleNamespace(zone=ZONE)
-    desk: Any = SimpleNamespace(db=db, caller=caller, settings=settings, now=datetime.now(UTC))
-    with Path(os.devnull).open("wb") as nowhere, db.read():
-        idle_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        began = time.monotonic()
-        export = exports.EXPORTS[kind]
-        lines = csv_response(
-            export.columns, exports.rows(cast("Desk", desk), export, month), "export"
-        )
-        rows = 0
-        for chunk in lines.response:
-            nowhere.write(cast("bytes", chunk))
-            rows += 1
-    wall_s = time.monotonic() - began
-    print(json.dumps({"rows": rows - 1, "wall_s": wall_s, "idle_mb": idle_mb}))
+    url, table, form, month, how = sys.argv[1:]
+    db = Database(url, statement_timeout_s=600, pool_size=1)
+    order = Order(
+        table=catalogue.get(table),
+        form=registry.get(form),
+        scope=Scope(month_of(month, ZONE)),
+        zone=ZONE,
+        currency="CNY",
+        source="http://127.0.0.1",
+        software="benchmark",
+        asked_by="benchmark",
+        asked_at=datetime.now(UTC),
+    )
+    order = reading.prepare(db, order)
+    idle_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    with db.read() as session:
+        backend = backend_of(session)  # the pool's only one
+    began, cpu = time.monotonic(), worked(backend)
+    size = 0
+    if how == "job":
+        told = writing.again(db, order, lambda _: {}, writing.How())
+        size = told["bytes"]
+    else:
+        for piece in streaming.stream(db, order, lambda _: {}):
+            size += len(piece)
+    told = {
+        "bytes": size,
+        "wall_s": time.monotonic() - began,
+        "cpu_s": worked(backend) - cpu,
+        "idle_mb": idle_mb,
+    }
+    print(json.dumps(told))
     return 0
 
 

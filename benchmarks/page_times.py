@@ -5,6 +5,7 @@ The real service on a database that load_usage.py has filled. See README.md besi
 
 import argparse
 import json
+import re
 import statistics
 import sys
 import time
@@ -50,22 +51,34 @@ PAGES = {
     "API: answers": "/admin/api/v1/usage/events",
 }
 OK = 200
+_SERVER_TIMING = re.compile(r'db;dur=([0-9.]+);desc="([0-9]+) statements", total;dur=([0-9.]+)')
 
 
 def ask(service: Service, path: str, rounds: int) -> dict[str, Any]:
-    """Milliseconds of the clock, of the service's processors (not the database's), and bytes."""
-    took, worked = [], []
+    """Milliseconds of the clock, of the service's processors (not the database's), and bytes.
+
+    ``inside``, ``first`` (not a median) and ``database`` are what ``Server-Timing`` says.
+    """
+    took, worked, inside, queried, statements = [], [], [], [], "0"
     for _ in range(rounds + 1):
         cpu, began = service.worked_s(), time.perf_counter()
         answer = service.get(path)
         took.append((time.perf_counter() - began) * 1000)
         worked.append((service.worked_s() - cpu) * 1000)
+        if found := _SERVER_TIMING.search(answer.headers.get("Server-Timing", "")):
+            queried.append(float(found[1]))
+            statements = found[2]
+            inside.append(float(found[3]))
     return {
         "status": answer.status,
         "median": statistics.median(took[1:]),
         "worst": max(took[1:]),
         "cpu": statistics.median(worked[1:]),
         "bytes": len(answer.data),
+        "inside": statistics.median(inside[1:]) if inside else 0.0,
+        "first": inside[0] if inside else 0.0,
+        "database": statistics.median(queried[1:]) if queried else 0.0,
+        "statements": int(statements),
     }
 
 
@@ -84,15 +97,17 @@ def main() -> int:
     options = _options()
     found = {}
     with _service(options) as service:
-        print(f"{'':<28} {'median':>8} {'worst':>8} {'CPU':>8}  ms {'KB':>6}")
+        heads = ("median", "worst", "CPU", "first", "inside", "database")
+        print(f"{'':<24} {' '.join(f'{head:>8}' for head in heads)} ms, statements, KB")
         for name, path in PAGES.items():
             if options.only not in name:
                 continue
             one = found[name] = ask(service, path, options.rounds)
             wrong = "" if one["status"] == OK else f"  HTTP {one['status']}"
             print(
-                f"{name:<28} {one['median']:8.1f} {one['worst']:8.1f} {one['cpu']:8.1f} "
-                f"{one['bytes'] / 1000:9.0f}{wrong}",
+                f"{name:<24} {one['median']:8.1f} {one['worst']:8.1f} {one['cpu']:8.1f} "
+                f"{one['first']:8.1f} {one['inside']:8.1f} {one['database']:8.1f} "
+                f"{one['statements']:4} {one['bytes'] / 1000:6.0f}{wrong}",
                 flush=True,
             )
     if options.json:

@@ -7,13 +7,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 import sqlalchemy as sa
 from app.db import Database
 from app.ledger.models import Transaction
@@ -25,15 +24,14 @@ from app.reports.explore import explore
 from app.reports.overview import overview
 from app.reports.query import Filters, Query
 from app.statements.statement import load_statement
+from bulk import exporting
 from bulk.crowd import ZONE
-from bulk.measuring import measure, run
+from bulk.measuring import measure
 from sqlalchemy.orm import Session
 
 ELSEWHERE = ZoneInfo("America/New_York")
 HEAVY, COMMON = 1, 20_000
 """Users: who asks more than all others, and one like most."""
-EXPORTS = ("events", "lines", "postings", "statements")
-EXPORT_CHILD = Path(__file__).parent / "export_once.py"
 
 Work = Callable[[Session], object]
 
@@ -114,75 +112,6 @@ def bounds(db: Database) -> dict[str, float]:
     return found
 
 
-_RAW = {
-    "events": "SELECT * FROM usage_events WHERE received_at >= {low} AND received_at < {high}",
-    "lines": "SELECT l.* FROM usage_events e JOIN usage_lines l ON l.event_id = e.id "
-    "AND l.received_month IN {months} WHERE e.received_at >= {low} AND e.received_at < {high}",
-    "postings": "SELECT * FROM ledger_transactions t JOIN ledger_postings p "
-    "ON p.transaction_id = t.id WHERE t.posted_at >= {low} AND t.posted_at < {high}",
-    "statements": "SELECT wallet_id, kind, sum(amount) FROM ledger_transactions "
-    "WHERE posted_at >= {low} AND posted_at < {high} GROUP BY wallet_id, kind",
-}
-"""What an export reads, as the database reads it by itself."""
-
-
-def raw(db: Database, kind: str, month: str) -> tuple[int, float]:
-    """Rows and seconds of ``COPY … TO`` of an export's tables; of a bare cursor on SQLite."""
-    low, high = _bounds_of(month)
-    months = f"({low:%Y%m}, {high:%Y%m})"
-    statement = _RAW[kind].format(
-        low=f"'{low:%Y-%m-%d %H:%M:%S.%f}'", high=f"'{high:%Y-%m-%d %H:%M:%S.%f}'", months=months
-    )
-    with db.read() as session:
-        driver: Any = session.connection().connection.driver_connection
-        began = time.monotonic()
-        rows = (
-            _copied(driver, statement) if db.dialect == "postgresql" else _read(driver, statement)
-        )
-        return rows, time.monotonic() - began
-
-
-def _copied(driver: psycopg.Connection[Any], statement: str) -> int:
-    driver.execute("SET statement_timeout = 0")
-    with driver.cursor() as cursor:
-        with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as stream:
-            for _ in stream:
-                pass
-        return cursor.rowcount
-
-
-def _read(driver: Any, statement: str) -> int:  # noqa: ANN401 - DBAPI connection
-    return sum(1 for _ in driver.execute(statement))
-
-
-def _bounds_of(month: str) -> tuple[datetime, datetime]:
-    low = datetime.strptime(month, "%Y-%m").replace(tzinfo=ZONE)
-    high = (low + timedelta(days=32)).replace(day=1)
-    return low.astimezone(UTC), high.astimezone(UTC)
-
-
-def exports(db: Database, url: str, now: datetime) -> Iterator[tuple[str, dict[str, float]]]:
-    """Each export of last month in a process of its own, beside the database's own bound."""
-    month = f"{now.astimezone(ZONE).replace(day=1) - timedelta(days=1):%Y-%m}"
-    for kind in EXPORTS:
-        raw_rows, raw_s = raw(db, kind, month)
-        done = run([str(EXPORT_CHILD), url, kind, month])
-        said: dict[str, float] = json.loads(done.said)
-        yield (
-            kind,
-            {
-                "rows": said["rows"],
-                "rows_per_s": said["rows"] / said["wall_s"],
-                "rows_per_cpu_s": said["rows"] / done.cpu_s,
-                "peak_mb": done.peak_mb,
-                "idle_mb": said["idle_mb"],
-                "raw_rows": raw_rows,
-                "raw_rows_per_s": raw_rows / raw_s,
-                "times_raw": said["wall_s"] / raw_s,
-            },
-        )
-
-
 def _print_growth(found: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     print(f"\nfrom {before['events']} to {found['events']} events:")
     for name, times in found["reports"].items():
@@ -212,16 +141,19 @@ def main() -> int:
             found["reports"][name] = times.as_json()
             print(f"{name:<40} {times.median:8.1f} {times.worst:8.1f} {times.cpu:8.1f}", flush=True)
     found["exports"] = {}
-    if not options.only or options.only == "exports":
-        print(
-            f"{'':<12} {'rows':>9} {'rows/s':>9} {'rows/CPU s':>10} {'raw/s':>9} {'':>6} {'MB':>5}"
-        )
-        for name, one in exports(db, options.url, newest.received_at):
-            found["exports"][name] = one
+    if not options.only or options.only.startswith("exports"):
+        heads = ("rows", "rows/s", "seconds", "CPU s", "alone s", "CPU s")
+        print(f"{'':<28} {' '.join(f'{head:>8}' for head in heads)}")
+        only = options.only.removeprefix("exports").strip()
+        for one in exporting.measured(
+            db, options.url, newest.received_at, only=only, rounds=min(options.rounds, 3)
+        ):
+            found["exports"][one["name"]] = one
             print(
-                f"{name:<12} {one['rows']:9.0f} {one['rows_per_s']:9.0f} "
-                f"{one['rows_per_cpu_s']:10.0f} {one['raw_rows_per_s']:9.0f} "
-                f"{one['times_raw']:5.1f}x {one['peak_mb']:5.0f}",
+                f"{one['name']:<28} {one['rows']:8.0f} {one['rows_per_s']:8.0f} "
+                f"{one['wall_s']:8.2f} {one['cpu_s']:7.2f} {one['raw_s']:8.2f} "
+                f"{one['raw_cpu_s']:8.2f} {one['times_raw']:5.1f}x {one['times_raw_cpu']:5.1f}x "
+                f"{one['peak_mb']:5.0f} MB",
                 flush=True,
             )
     if options.json:
@@ -237,7 +169,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("url")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--budget", type=float, default=15, help="seconds for each, about")
-    parser.add_argument("--only", default="", help="those with this in their names; or exports")
+    parser.add_argument(
+        "--only", default="", help="those with this in their names; or exports, exports lines"
+    )
     parser.add_argument("--json", type=Path, help="write what was found there")
     parser.add_argument("--before", type=Path, help="such a file of fewer events, to compare with")
     return parser.parse_args()

@@ -67,6 +67,14 @@ class Transaction(Base):
             sqlite_where=sa.text("kind <> 'charge'"),
             postgresql_where=sa.text("kind <> 'charge'"),
         ),
+        # What stands on the house's accounts, without looking a row up.
+        sa.Index(
+            None,
+            "kind",
+            "amount",
+            sqlite_where=sa.text("kind <> 'charge'"),
+            postgresql_where=sa.text("kind <> 'charge'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

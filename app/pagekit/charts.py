@@ -4,13 +4,15 @@ The page's style sheet colours them, so that they follow dark and light. pygal d
 and script elements are taken out, for the content security policy allows neither.
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from cachetools import LRUCache
 from markupsafe import Markup, escape
 
-from app.pagekit import formats
+from app.pagekit import formats, languages
 from app.pagekit.drawing import pygal
 
 WIDTH, HEIGHT = 900, 260
@@ -20,7 +22,34 @@ LABELS_MAX = 12
 SERIES_MAX = 8
 """The style sheet has so many colours; put the rest into one series of others."""
 
+DRAWINGS_KEPT = 64
+"""The same figures are looked at again and again, and a drawing takes as long as a report."""
+
 Values = Sequence[Decimal | int | float | None]
+
+
+# pygal has no types.
+class _Quick:
+    """pygal's way to look attributes up, without asking for its state twice each time."""
+
+    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - as Python has it
+        if name != "state" and not name.startswith("__"):
+            state = object.__getattribute__(self, "__dict__").get("state")
+            if state is not None and name in state.__dict__:
+                return state.__dict__[name]
+        return object.__getattribute__(self, name)
+
+
+class _StackedBar(_Quick, pygal.StackedBar):  # type: ignore[misc]
+    pass
+
+
+class _Line(_Quick, pygal.Line):  # type: ignore[misc]
+    pass
+
+
+_drawings: LRUCache[tuple[object, ...], Markup] = LRUCache(DRAWINGS_KEPT)
+_lock = threading.Lock()
 
 
 def bars(
@@ -31,15 +60,42 @@ def bars(
     is_narrow: bool = False,
 ) -> Markup:
     """Stacked bars, one for each label. ``title`` is what a screen reader says."""
-    narrow = _narrow(labels) if is_narrow else {}
-    chart = pygal.StackedBar(**_options(labels, series) | narrow)
-    return _drawn(chart, labels, series, title)
+
+    def draw() -> Markup:
+        narrow = _narrow(labels) if is_narrow else {}
+        chart = _StackedBar(**_options(labels, series) | narrow)
+        return _drawn(chart, labels, series, title)
+
+    return _kept(("bars", is_narrow), labels, series, title, draw)
 
 
 def lines(labels: Sequence[str], series: Mapping[str, Values], *, title: str) -> Markup:
     """One line for each series."""
-    chart = pygal.Line(**_options(labels, series), dots_size=2, fill=False)
-    return _drawn(chart, labels, series, title)
+
+    def draw() -> Markup:
+        chart = _Line(**_options(labels, series), dots_size=2, fill=False)
+        return _drawn(chart, labels, series, title)
+
+    return _kept(("lines",), labels, series, title, draw)
+
+
+def _kept(
+    kind: tuple[object, ...],
+    labels: Sequence[str],
+    series: Mapping[str, Values],
+    title: str,
+    draw: Callable[[], Markup],
+) -> Markup:
+    """The drawing of the same figures in the same language, if there is one yet."""
+    told = tuple((name, tuple(values)) for name, values in series.items())
+    key = (*kind, languages.current(), title, tuple(labels), told)
+    with _lock:
+        drawing = _drawings.get(key)
+    if drawing is None:
+        drawing = draw()
+        with _lock:
+            _drawings[key] = drawing
+    return drawing
 
 
 def _options(labels: Sequence[str], series: Mapping[str, Values]) -> dict[str, Any]:

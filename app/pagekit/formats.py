@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
@@ -36,8 +37,13 @@ def decimal(value: Decimal | str | None, places: int = PLACES_SHOWN) -> str:
     """An exact number; at least two places, at most ``places``."""
     if value is None:
         return NOTHING
-    pattern = "#,##0.00" + "#" * max(places - 2, 0)
-    return numbers.format_decimal(Decimal(value), format=pattern, locale=_locale())
+    return numbers.format_decimal(Decimal(value), format=_pattern(places), locale=_locale())
+
+
+@cache
+def _pattern(places: int) -> numbers.NumberPattern:
+    """Read once: that takes longer than to use it."""
+    return numbers.parse_pattern("#,##0.00" + "#" * max(places - 2, 0))
 
 
 def count(value: float | None) -> str:

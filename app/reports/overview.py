@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.reports import store
 from app.reports.explore import explore
-from app.reports.query import Amounts, Counted, Group, Measure, Query, Report
+from app.reports.query import Amounts, Counted, Group, Query, Report
 from app.reports.spans import begin_of, quarter_of
 
 DAYS = 30
@@ -27,16 +27,27 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """The reports are of the last days with today, by the day; users and links of the same time."""
+class Course:
+    """Of the last days with today, by the day; users and links of the same time.
 
-    today: Amounts
-    compared: Compared
+    Most of what an overview costs, and what a minute changes little of.
+    """
+
     by_link: Report
     by_model: Report
     users: Report
     links: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Overview(Course):
+    today: Amounts
+    compared: Compared
     counted: Counted
+
+    @property
+    def course(self) -> Course:
+        return Course(self.by_link, self.by_model, self.users, self.links)
 
 
 def overview(
@@ -45,14 +56,11 @@ def overview(
     zone: ZoneInfo,
     now: datetime,
     link_ids: frozenset[int] | None = None,
-    days: int = DAYS,
-    top: int = TOP,
-    sort: Measure = "charge",
+    course: Course | None = None,
 ) -> Overview:
     """Everything by the clock of ``zone``; of the links ``link_ids``, or of all.
 
-    Raises:
-        Invalid: ``days`` is not from 1 on, or ``top`` is no limit.
+    A ``course`` of before is shown as it is, and not made again.
     """
     position = store.position(session)
     today = _midnight(now, zone, 0)
@@ -65,8 +73,7 @@ def overview(
             zone=zone,
             per="day" if daily else None,
             by=by,
-            sort=sort,
-            limit=top,
+            limit=TOP,
             with_visitors=not by,
             link_ids=link_ids,
         )
@@ -80,15 +87,22 @@ def overview(
             return Amounts(visitors=0, corrections=0)
         return report(day_begins, until).total
 
-    since = _midnight(now, zone, 1 - days)
+    since = _midnight(now, zone, 1 - DAYS)
     at = begin_of(quarter_of(now)).astimezone(zone)
+    if course is None:
+        course = Course(
+            by_link=report(since, tomorrow, "link", daily=True),
+            by_model=report(since, tomorrow, "model", daily=True),
+            users=report(since, tomorrow, "user"),
+            links=report(since, tomorrow, "link"),
+        )
     return Overview(
+        by_link=course.by_link,
+        by_model=course.by_model,
+        users=course.users,
+        links=course.links,
         today=report(today, tomorrow).total,
         compared=Compared(at, *(upto_then(at, days_ago) for days_ago in (0, 1, 7))),
-        by_link=report(since, tomorrow, "link", daily=True),
-        by_model=report(since, tomorrow, "model", daily=True),
-        users=report(since, tomorrow, "user"),
-        links=report(since, tomorrow, "link"),
         counted=position.counted,
     )
 

@@ -38,6 +38,7 @@ from bulk.crowd import (
     Crowd,
     Size,
 )
+from bulk.journals import fill_journals
 from bulk.ledger import CURRENCY, Ledger
 from bulk.rows import Batch, Names, event_rows, line_rows
 from bulk.sums import SumsOf
@@ -49,6 +50,7 @@ TABLES = (
     "usage_corrections", "ledger_accounts", "ledger_transactions",
     "ledger_postings",
 )  # fmt: skip
+JOURNALS = ("refusals", "audit_entries")
 NUMBERED = (
     "usage_events", "usage_names", "usage_segments", "ledger_accounts", "ledger_transactions",
     "users", "links", "price_versions",
@@ -86,6 +88,8 @@ def fill(url: str, size: Size, *, until: datetime, is_parallel: bool = True) -> 
             _write(db, connection, crowd, until, is_parallel=is_parallel)
         began = time.monotonic()
     print(f"indexes: {time.monotonic() - began:.0f} s")
+    with _said("refusals and audit"):
+        fill_journals(db, crowd)
     with _said("the rest"):
         _finish(db, until)
     db.close()
@@ -236,7 +240,7 @@ def _finish(db: Database, until: datetime) -> None:
             for table in NUMBERED:
                 newest = f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))"
                 session.execute(sa.text(newest))
-    _analyze(db, TABLES)
+    _analyze(db, (*TABLES, *JOURNALS))
     if db.dialect == "sqlite":
         with db.engine.connect() as connection:
             connection.rollback()

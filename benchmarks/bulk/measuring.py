@@ -46,18 +46,18 @@ def measure(
 
     The processor's time is what other programs of the machine change least.
     """
-    took, worked = [], []
+    took, spent = [], []
     began_all = time.monotonic()
     for place in range(rounds + 1):
         with db.read() as session:
-            backend = _backend(session)
-            began, cpu = time.perf_counter(), time.process_time() + _worked(backend)
+            backend = backend_of(session)
+            began, cpu = time.perf_counter(), worked(backend)
             work(session)
         took.append((time.perf_counter() - began) * 1000)
-        worked.append((time.process_time() + _worked(backend) - cpu) * 1000)
+        spent.append((worked(backend) - cpu) * 1000)
         if place >= ROUNDS_MIN and time.monotonic() - began_all > budget_s:
             break
-    return Times(statistics.median(took[1:]), max(took[1:]), statistics.median(worked[1:]))
+    return Times(statistics.median(took[1:]), max(took[1:]), statistics.median(spent[1:]))
 
 
 def run(command: Sequence[str]) -> Run:
@@ -77,7 +77,12 @@ def run(command: Sequence[str]) -> Run:
     return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
 
 
-def _backend(session: Session) -> int | None:
+def worked(backend: int | None) -> float:
+    """Seconds of the processor of this process, and of the server's that works for it."""
+    return time.process_time() + _worked(backend)
+
+
+def backend_of(session: Session) -> int | None:
     """The server's process that works for the session, when it is on this machine."""
     if session.get_bind().dialect.name != "postgresql":
         return None

@@ -49,7 +49,7 @@ WORKFLOWS = (
     "app/runtime.py",
 )
 """The runtime is none, but reads the revision that it announces."""
-DATABASE = ("app/db.py", "app/engines.py", "app/schema.py")
+DATABASE = ("app/db.py", "app/db_time.py", "app/engines.py", "app/schema.py")
 SQL_FILES = ("store.py", "models.py")
 SQL_MODULES = (*DATABASE, "app/tables.py", "app/revision.py", "app/leadership.py")
 """leadership.py asks for a lock, which no table holds."""
@@ -71,6 +71,7 @@ MONOTONIC = {
     "app/operators/provider_http.py": "how long the sign-on provider may take to answer",
     "app/outage.py": "how long a server has been away",
     "app/outbound.py": "how long an answer may take to arrive",
+    "app/db_time.py": "how long statements of a request took",
     "app/patience.py": "how long anything may be waited for",
 }
 """Where a stopwatch (never the time of day) is read below the surfaces, and what for."""

@@ -83,6 +83,9 @@ def test_loaded_tables_are_guarded_and_numbered_again(loaded: Database):
         session.execute(sa.text("UPDATE ledger_transactions SET amount = amount WHERE id = 1"))
     with loaded.read() as session:
         counts = {name: session.scalar(sa.text(f"SELECT count(*) FROM {name}")) for name in TABLES}
+        for name, events in (("refusals", 20), ("audit_entries", 50)):
+            found = session.scalar(sa.text(f"SELECT count(*) FROM {name}"))
+            assert found == SIZE.events // events
     assert counts["ledger_postings"] == 2 * counts["ledger_transactions"]
     assert min(counts.values()) > 0
 

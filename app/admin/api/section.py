@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed
 
 from app import web
-from app.admin import access
+from app.admin import access, timing
 from app.admin.api import problems, throttle
 from app.admin.api.problems import FieldProblem, InvalidInput
 from app.admin.desk import Desk
@@ -123,6 +123,7 @@ class Section:
 
 def guard_api(blueprint: Blueprint) -> None:
     """Check every request of the blueprint, and turn what goes wrong into problem details."""
+    timing.measure(blueprint)
 
     @blueprint.before_request
     def check() -> None:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from app.admin import access, wording
+from app.admin import access, timing, wording
 from app.admin.access import FirstThingsFirst, NotSignedIn
 from app.admin.context import context
 from app.errors import Conflict, Denied, Invalid, NotFound, ServiceError
@@ -44,6 +44,8 @@ def section(name: str, prefix: str) -> Blueprint:
     blueprint = Blueprint(
         name, __name__, url_prefix=f"/admin{prefix}", template_folder="../templates"
     )
+
+    timing.measure(blueprint)
 
     @blueprint.before_request
     def check() -> None:

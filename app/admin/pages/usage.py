@@ -28,7 +28,7 @@ from app.pagekit.tables import Cell, csv_response, json_lines_response
 from app.reports.query import ATTRIBUTE, MEASURES
 from app.reports.seen.report import SEEN_GROUPS
 
-ROWS_SHOWN = 1000
+ROWS_SHOWN = 200
 """A browser shows no more; the files have all."""
 FOLLOWING = {"link": "user", "user": "link", "app": "user", "model": "link", "node_kind": "model"}
 """By what a row is cut next, when it is opened; the rest by user."""

@@ -19,6 +19,8 @@ from app.unfinished import store as unfinished_store
 
 KEPT_S = 10
 """A page that many look at is not made anew for each of them."""
+COURSE_KEPT_S = 60
+"""A month's course changes little in a minute, and takes most of the time."""
 SCOPES_MAX = 200
 WEEK = 7
 REASONS_MAX = 12
@@ -59,10 +61,7 @@ class OverviewOut(BaseModel):
     health: HealthOut | None = Field(description="Null for who may see certain links only.")
 
     @classmethod
-    def of(cls, session: Session, desk: Desk) -> Self:
-        made = reports.overview(
-            session, zone=desk.settings.zone, now=desk.now, link_ids=desk.caller.link_ids
-        )
+    def of(cls, session: Session, desk: Desk, made: reports.Overview) -> Self:
         compared = made.compared
         return cls(
             made_at=desk.now,
@@ -85,17 +84,18 @@ class OverviewOut(BaseModel):
 
 
 _kept: TTLCache[tuple[object, ...], OverviewOut] = TTLCache(SCOPES_MAX, KEPT_S)
+_courses: TTLCache[tuple[object, ...], reports.Course] = TTLCache(SCOPES_MAX, COURSE_KEPT_S)
 _lock = threading.Lock()
 
 
 def show(desk: Desk) -> OverviewOut:
-    """At most ``KEPT_S`` old, but for the health, which is of now."""
+    """At most ``KEPT_S`` old, the month's course ``COURSE_KEPT_S``; the health is of now."""
     key = (str(desk.db.url), desk.caller.link_ids, desk.may("refusals:read"))
     with _lock:
         made = _kept.get(key)
     if made is None:
         with desk.db.read() as session:
-            made = OverviewOut.of(session, desk)
+            made = OverviewOut.of(session, desk, _overview(session, desk))
         with _lock:
             _kept[key] = made
     if desk.caller.link_ids is not None:
@@ -107,6 +107,19 @@ def forget() -> None:
     """Make the next one anew."""
     with _lock:
         _kept.clear()
+        _courses.clear()
+
+
+def _overview(session: Session, desk: Desk) -> reports.Overview:
+    zone, link_ids = desk.settings.zone, desk.caller.link_ids
+    # Of another day it is another course.
+    key = (str(desk.db.url), link_ids, desk.now.astimezone(zone).date())
+    with _lock:
+        course = _courses.get(key)
+    made = reports.overview(session, zone=zone, now=desk.now, link_ids=link_ids, course=course)
+    with _lock:
+        _courses.setdefault(key, made.course)
+    return made
 
 
 def _reasons(session: Session, desk: Desk) -> list[ReasonOut]:

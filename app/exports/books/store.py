@@ -30,7 +30,18 @@ def walk(scope: Scope) -> Walk:
 def read_postings(session: Session, scope: Scope, key: Key, limit: int) -> Page:
     """Rows of the table ``postings``: both sides of ``limit`` transactions."""
     wallet, account = aliased(Account), aliased(Account)
-    chosen = sa.select(Transaction.id)
+    chosen = sa.select(
+        Transaction.id,
+        Transaction.posted_at,
+        Transaction.kind,
+        Transaction.wallet_id,
+        Transaction.sequence,
+        Transaction.balance_after,
+        Transaction.event_id,
+        Transaction.reverses_id,
+        Transaction.reason,
+        Transaction.actor,
+    )
     if scope.kind is not None:
         chosen = chosen.where(Transaction.kind == scope.kind)
     if scope.user_id is not None:
@@ -38,28 +49,28 @@ def read_postings(session: Session, scope: Scope, key: Key, limit: int) -> Page:
         chosen = chosen.where(Transaction.wallet_id.in_(theirs))
     page = walk(scope).page(chosen, scope.period, key, limit).subquery()
     is_late = key[0] == LATE
-    order = [Transaction.id] if is_late else [Transaction.posted_at, Transaction.id]
+    order = [page.c.id] if is_late else [page.c.posted_at, page.c.id]
     found = fetch(
         session,
         sa.select(
-            Transaction.id,
-            iso_text(session, Transaction.posted_at),
-            Transaction.kind,
+            page.c.id,
+            iso_text(session, page.c.posted_at),
+            page.c.kind,
             wallet.name,
-            Transaction.sequence,
+            page.c.sequence,
             account.name,
             wallet.currency,
             Posting.amount,
-            Transaction.balance_after,
-            Transaction.event_id,
-            Transaction.reverses_id,
-            Transaction.reason,
-            Transaction.actor,
+            page.c.balance_after,
+            page.c.event_id,
+            page.c.reverses_id,
+            page.c.reason,
+            page.c.actor,
             Posting.position,
         )
-        .join(page, page.c.id == Transaction.id)
-        .join(Posting, Posting.transaction_id == Transaction.id)
-        .join(wallet, wallet.id == Transaction.wallet_id)
+        .select_from(page)
+        .join(Posting, Posting.transaction_id == page.c.id)
+        .join(wallet, wallet.id == page.c.wallet_id)
         .join(account, account.id == Posting.account_id)
         .order_by(*order, Posting.position),
     )

@@ -5,40 +5,56 @@ stands in ``COLUMNS`` and, from there, in docs/exports.md.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from app.exports.cells import guarded_texts
-from app.exports.columns import Batch, Row
+from app.exports.cells import decimal_texts, guarded_texts
+from app.exports.columns import Batch
 from app.exports.formats.csv_file import BOM, encoded
 from app.exports.formats.port import Format, Sheet, Sink
 from app.exports.tally import Tally
-from app.money import format_nano
 
 VERSION = "1.2"
 PROVIDER = "shareauth"
 PUBLISHER = "FastGPT"
 CATEGORY = "AI and Machine Learning"
 SECOND = timedelta(seconds=1)
+SECOND_CHARS = len("2026-11-01T08:30:00")
 
 
-@dataclass(frozen=True, slots=True)
+Texts = Sequence[str | None]
+
+
+@dataclass(frozen=True)
 class Told:
-    """A row by the names of its columns, and what holds for all rows."""
+    """Rows, column by column, by the names of their columns; and what holds for all of them."""
 
-    row: Mapping[str, Any]
+    count: int
+    columns: Mapping[str, Sequence[Any]]
     since: str
     until: str
     currency: str
+
+    def known(self, name: str) -> Sequence[Any]:
+        """A column that not every table has."""
+        return self.columns.get(name) or [None] * self.count
+
+    @cached_property
+    def charges(self) -> Texts:
+        return decimal_texts(self.columns["charge"])
+
+    def always(self, text: str | None) -> Texts:
+        return [text] * self.count
 
 
 @dataclass(frozen=True, slots=True)
 class FocusColumn:
     name: str
     about: str
-    of: Callable[[Told], str | None]
+    of: Callable[[Told], Texts]
 
 
 def _second(at: datetime) -> str:
@@ -46,63 +62,90 @@ def _second(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _at(told: Told) -> datetime:
-    return datetime.fromisoformat(told.row["received_at"])
+def _seconds(told: Told) -> Texts:
+    # Texts of UTC: what follows the seconds is cut off.
+    return [f"{at[:SECOND_CHARS]}Z" for at in told.columns["received_at"]]
 
 
-def _charge(told: Told) -> str:
-    return format_nano(told.row["charge"])
+def _seconds_after(told: Told) -> Texts:
+    seconds = _seconds(told)
+    after = {text: _second(datetime.fromisoformat(text) + SECOND) for text in set(seconds) if text}
+    return [after.get(text) if text else None for text in seconds]
 
 
-def _tokens(told: Told) -> str:
+def _charges(told: Told) -> Texts:
+    return told.charges
+
+
+def _tokens(told: Told) -> Texts:
     names = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
-    return str(sum(told.row.get(name) or 0 for name in names))
+    counted = [told.known(name) for name in names]
+    return [str(sum(filter(None, row))) for row in zip(*counted, strict=True)]
 
 
-def _description(told: Told) -> str:
-    what = told.row.get("model") or told.row.get("node_kind") or "answer"
-    return f"{what} for {told.row['app'] or told.row['link']}"
+def _descriptions(told: Told) -> Texts:
+    columns = (told.known("model"), told.known("node_kind"), _apps(told), told.columns["link"])
+    return [
+        f"{model or kind or 'answer'} for {app or link}"
+        for model, kind, app, link in zip(*columns, strict=True)
+    ]
 
 
-def _tags(told: Told) -> str:
-    names = ("reference", "chat_id", "node_kind", "plan")
-    known = {name: told.row[name] for name in names if told.row.get(name)}
-    return json.dumps(known, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+def _apps(told: Told) -> Texts:
+    return told.columns["app"]
+
+
+def _links(told: Told) -> Texts:
+    return told.columns["link"]
+
+
+def _tags(told: Told) -> Texts:
+    names = [name for name in ("chat_id", "node_kind", "plan", "reference") if name in told.columns]
+    rows = zip(*(told.columns[name] for name in names), strict=True)
+    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    return [
+        encode({name: value for name, value in zip(names, row, strict=True) if value})
+        for row in rows
+    ]
 
 
 COLUMNS: tuple[FocusColumn, ...] = (
-    FocusColumn("BillingAccountId", "`uid`: the wallet's owner.", lambda it: it.row["uid"]),
-    FocusColumn("BillingAccountName", "`subject`.", lambda it: it.row["subject"]),
-    FocusColumn("BillingPeriodStart", "Beginning of the export's period.", lambda it: it.since),
-    FocusColumn("BillingPeriodEnd", "End of the export's period.", lambda it: it.until),
-    FocusColumn("ChargePeriodStart", "Second of `received_at`.", lambda it: _second(_at(it))),
-    FocusColumn("ChargePeriodEnd", "The second after it.", lambda it: _second(_at(it) + SECOND)),
-    FocusColumn("BilledCost", "`charge`.", _charge),
-    FocusColumn("EffectiveCost", "`charge`.", _charge),
-    FocusColumn("ListCost", "`charge`: no list price is kept.", _charge),
-    FocusColumn("ContractedCost", "`charge`.", _charge),
-    FocusColumn("BillingCurrency", "The wallets' currency.", lambda it: it.currency),
-    FocusColumn("ChargeCategory", "`Usage`.", lambda _: "Usage"),
-    FocusColumn("ChargeClass", "Empty: corrections are ledger postings.", lambda _: None),
-    FocusColumn("ChargeDescription", "Model or kind of node, and app.", _description),
-    FocusColumn("ChargeFrequency", "`Usage-Based`.", lambda _: "Usage-Based"),
+    FocusColumn("BillingAccountId", "`uid`: the wallet's owner.", lambda it: it.columns["uid"]),
+    FocusColumn("BillingAccountName", "`subject`.", lambda it: it.columns["subject"]),
+    FocusColumn(
+        "BillingPeriodStart", "Beginning of the export's period.", lambda it: it.always(it.since)
+    ),
+    FocusColumn("BillingPeriodEnd", "End of the export's period.", lambda it: it.always(it.until)),
+    FocusColumn("ChargePeriodStart", "Second of `received_at`.", _seconds),
+    FocusColumn("ChargePeriodEnd", "The second after it.", _seconds_after),
+    FocusColumn("BilledCost", "`charge`.", _charges),
+    FocusColumn("EffectiveCost", "`charge`.", _charges),
+    FocusColumn("ListCost", "`charge`: no list price is kept.", _charges),
+    FocusColumn("ContractedCost", "`charge`.", _charges),
+    FocusColumn("BillingCurrency", "The wallets' currency.", lambda it: it.always(it.currency)),
+    FocusColumn("ChargeCategory", "`Usage`.", lambda it: it.always("Usage")),
+    FocusColumn(
+        "ChargeClass", "Empty: corrections are ledger postings.", lambda it: it.always(None)
+    ),
+    FocusColumn("ChargeDescription", "Model or kind of node, and app.", _descriptions),
+    FocusColumn("ChargeFrequency", "`Usage-Based`.", lambda it: it.always("Usage-Based")),
     FocusColumn("ConsumedQuantity", "Tokens of all kinds.", _tokens),
-    FocusColumn("ConsumedUnit", "`Tokens`.", lambda _: "Tokens"),
-    FocusColumn("PricingQuantity", "`points`.", lambda it: format_nano(it.row["points"])),
-    FocusColumn("PricingUnit", "`Points`.", lambda _: "Points"),
-    FocusColumn("PricingCategory", "`Standard`.", lambda _: "Standard"),
-    FocusColumn("ProviderName", "`shareauth`.", lambda _: PROVIDER),
-    FocusColumn("PublisherName", "`FastGPT`.", lambda _: PUBLISHER),
-    FocusColumn("InvoiceIssuerName", "`shareauth`.", lambda _: PROVIDER),
-    FocusColumn("ServiceCategory", f"`{CATEGORY}`.", lambda _: CATEGORY),
-    FocusColumn("ServiceSubcategory", "`Generative AI`.", lambda _: "Generative AI"),
-    FocusColumn("ServiceName", "`FastGPT`.", lambda _: PUBLISHER),
-    FocusColumn("ResourceId", "`app`.", lambda it: it.row["app"]),
-    FocusColumn("ResourceName", "`app`.", lambda it: it.row["app"]),
-    FocusColumn("ResourceType", "`App`.", lambda it: "App" if it.row["app"] else None),
-    FocusColumn("SubAccountId", "`link`.", lambda it: it.row["link"]),
-    FocusColumn("SubAccountName", "`link`.", lambda it: it.row["link"]),
-    FocusColumn("SkuId", "`model`; empty for events.", lambda it: it.row.get("model") or None),
+    FocusColumn("ConsumedUnit", "`Tokens`.", lambda it: it.always("Tokens")),
+    FocusColumn("PricingQuantity", "`points`.", lambda it: decimal_texts(it.columns["points"])),
+    FocusColumn("PricingUnit", "`Points`.", lambda it: it.always("Points")),
+    FocusColumn("PricingCategory", "`Standard`.", lambda it: it.always("Standard")),
+    FocusColumn("ProviderName", "`shareauth`.", lambda it: it.always(PROVIDER)),
+    FocusColumn("PublisherName", "`FastGPT`.", lambda it: it.always(PUBLISHER)),
+    FocusColumn("InvoiceIssuerName", "`shareauth`.", lambda it: it.always(PROVIDER)),
+    FocusColumn("ServiceCategory", f"`{CATEGORY}`.", lambda it: it.always(CATEGORY)),
+    FocusColumn("ServiceSubcategory", "`Generative AI`.", lambda it: it.always("Generative AI")),
+    FocusColumn("ServiceName", "`FastGPT`.", lambda it: it.always(PUBLISHER)),
+    FocusColumn("ResourceId", "`app`.", _apps),
+    FocusColumn("ResourceName", "`app`.", _apps),
+    FocusColumn("ResourceType", "`App`.", lambda it: ["App" if app else None for app in _apps(it)]),
+    FocusColumn("SubAccountId", "`link`.", _links),
+    FocusColumn("SubAccountName", "`link`.", _links),
+    FocusColumn("SkuId", "`model`; empty for events.", lambda it: it.known("model")),
     FocusColumn("Tags", "JSON of reference, chat_id, node_kind and plan.", _tags),
 )
 _TEXTS = frozenset(
@@ -136,23 +179,19 @@ class FocusWriter:
         self._sink.write(encoded([[column.name for column in COLUMNS]], mark))
 
     def write(self, batch: Batch) -> None:
-        columns = list(zip(*map(self._told, batch.rows), strict=True))
-        safe = [
-            guarded_texts(values) if place in _TEXTS else values
-            for place, values in enumerate(columns)
+        by_name = dict(zip(self._names, batch.columns, strict=True))
+        told = Told(len(batch.rows), by_name, self._since, self._until, self._sheet.currency)
+        columns = [
+            guarded_texts(column.of(told)) if place in _TEXTS else column.of(told)
+            for place, column in enumerate(COLUMNS)
         ]
-        self._sink.write(encoded(zip(*safe, strict=True)))
+        self._sink.write(encoded(zip(*columns, strict=True)))
 
     def end(self, tally: Tally) -> None:
         pass
 
     def drop(self) -> None:
         pass
-
-    def _told(self, row: Row) -> list[str | None]:
-        by_name = dict(zip(self._names, row, strict=True))
-        told = Told(by_name, self._since, self._until, self._sheet.currency)
-        return [column.of(told) for column in COLUMNS]
 
 
 FORMAT = Format(

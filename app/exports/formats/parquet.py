@@ -10,7 +10,7 @@ from app.exports.columns import Batch, Column
 from app.exports.formats.port import Format, Sheet, Sink
 from app.exports.tally import Tally
 
-ROWS_IN_GROUP = 100_000
+ROWS_IN_GROUP = 50_000
 ROWS_IN_FILE = 1_000_000
 DIGITS, SCALE = 38, 9
 

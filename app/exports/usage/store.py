@@ -20,6 +20,8 @@ from app.users.models import User
 Archived = Callable[[Mapping[int, int]], Mapping[int, Sequence[Row]]]
 """The archived lines of events, whose months are given by their ids; rows of ``LINE_COLUMNS``."""
 
+DENSE = 1.5
+"""A range of ids is one condition where thousands of ids are as many parameters."""
 LINE_COLUMNS = (
     "position",
     "model",
@@ -87,9 +89,7 @@ def read_events(session: Session, scope: Scope, key: Key, limit: int) -> Page:
 def read_lines(session: Session, scope: Scope, key: Key, limit: int, archived: Archived) -> Page:
     """Rows of the table ``lines``, of ``limit`` events."""
     event = UsageEvent
-    page = _page(scope, key, limit)
-    found = fetch(
-        session,
+    chosen = (
         sa.select(
             event.id,
             iso_text(session, event.received_at),
@@ -99,11 +99,11 @@ def read_lines(session: Session, scope: Scope, key: Key, limit: int, archived: A
             event.app_name,
             User.uid,
         )
-        .join(page, page.c.id == event.id)
         .join(User, User.id == event.user_id)
         .join(Link, Link.id == event.link_id)
-        .order_by(*_order(key)),
     )
+    narrowed = _narrowed(chosen, scope)
+    found = fetch(session, walk(scope).page(narrowed, scope.period, key, limit))
     months = {row[0]: int(row[1][:4] + row[1][5:7]) for row in found}
     lines = _lines(session, months, scope.kind)
     for event_id, more in archived(months).items():
@@ -138,11 +138,6 @@ def removed_parts(session: Session) -> list[Part]:
     ]
 
 
-def _page(scope: Scope, key: Key, limit: int) -> Any:  # noqa: ANN401 - SQLAlchemy's
-    chosen = _narrowed(sa.select(UsageEvent.id), scope)
-    return walk(scope).page(chosen, scope.period, key, limit).subquery()
-
-
 def _narrowed(chosen: Any, scope: Scope) -> Any:  # noqa: ANN401 - SQLAlchemy's
     if scope.user_id is not None:
         chosen = chosen.where(UsageEvent.user_id == scope.user_id)
@@ -151,12 +146,6 @@ def _narrowed(chosen: Any, scope: Scope) -> Any:  # noqa: ANN401 - SQLAlchemy's
     if scope.link_ids is not None:
         chosen = chosen.where(UsageEvent.link_id.in_(sorted(scope.link_ids)))
     return chosen
-
-
-def _order(key: Key) -> list[Any]:
-    if key[0] == LATE:
-        return [UsageEvent.id]
-    return [UsageEvent.received_at, UsageEvent.id]
 
 
 def _next(key: Key, found: Sequence[Row], limit: int) -> Key | None:
@@ -174,14 +163,23 @@ def _lines(
     for month, event_ids in sorted(by_month.items()):
         statement = (
             sa.select(UsageLine.event_id, *(getattr(UsageLine, name) for name in LINE_COLUMNS))
-            .where(UsageLine.received_month == month, UsageLine.event_id.in_(sorted(event_ids)))
+            .where(UsageLine.received_month == month, _of_events(event_ids))
             .order_by(UsageLine.event_id, UsageLine.position)
         )
         if node_kind is not None:
             statement = statement.where(UsageLine.node_kind == node_kind)
         for row in fetch(session, statement):
-            lines.setdefault(row[0], []).append(row[1:])
+            if row[0] in months:
+                lines.setdefault(row[0], []).append(row[1:])
     return lines
+
+
+def _of_events(event_ids: Sequence[int]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """Lines of these; of some others, too, when most between the first and last are wanted."""
+    first, last = min(event_ids), max(event_ids)
+    if last - first < len(event_ids) * DENSE:
+        return UsageLine.event_id.between(first, last)
+    return UsageLine.event_id.in_(sorted(event_ids))
 
 
 def _warnings(text: str) -> str:
