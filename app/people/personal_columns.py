@@ -139,6 +139,35 @@ TABLES: Mapping[str, Mapping[str, Handling]] = {
         **_kept("operators_words", "reason"),
         **_kept("about_operators", "actor", "source", "address"),
     },
+    "grants": _kept("books", "source", "month", "reason", "closed_as"),
+    "statements": {
+        **_kept("books", "kind", "currency", "content", "department"),
+        **_kept("digest", "hash"),
+    },
+    "statement_mails": {
+        "error": FORGOTTEN,
+        **_kept("is_no_person", "state"),
+        **_kept("about_operators", "sent_by"),
+    },
+    "schedules": {
+        "parameters": PSEUDONYMISED,
+        **_kept("operators_words", "name"),
+        **_kept("about_operators", "owner"),
+        **_kept("is_no_person", "kind", "every", "at", "time_zone", "destination_ids"),
+    },
+    "schedule_runs": {
+        "manifest": PSEUDONYMISED,
+        **_kept("about_operators", "asked_by"),
+        **_kept("is_no_person", "period", "state", "delivery_ids", "error"),
+    },
+    "deliveries": {
+        "subject": PSEUDONYMISED,
+        "summary": PSEUDONYMISED,
+        "summary_html": PSEUDONYMISED,
+        "manifest": PSEUDONYMISED,
+        **_kept("about_operators", "asked_by"),
+        **_kept("is_no_person", "key", "files", "home", "status", "lease", "error", "place"),
+    },
     "redemption_codes": _kept("digest", "digest", "sealed_code"),
     "findings": {
         **_kept("is_pseudonym", "ids", "message"),

@@ -9,6 +9,7 @@ costs what the wallet did since the oldest grant that the period can know of.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
@@ -21,6 +22,8 @@ from app.ledger.burndown import Credit, Move
 from app.ledger.credit import store as credit_store
 from app.ledger.transactions import canonical_time
 from app.periods import Period
+
+CLOCKS_APART = timedelta(days=1)
 
 
 def grants_of(
@@ -49,8 +52,11 @@ def grants_of(
 
 
 def _first(lives: Sequence[Life], period: Period, after: int | None) -> int | None:
-    """Where to begin: the first of the grants that were open, one or more at a time without a gap,
-    until the period knew of one of them; None: it knows of none."""
+    """Where to begin; None: the period knows of none of them.
+
+    That is the first of the grants that were open, one or more at a time without a gap, until one
+    that the period knows of.
+    """
     begin, open_until = 0, 0
     for life in lives:
         if life.sequence > open_until:
@@ -62,8 +68,13 @@ def _first(lives: Sequence[Life], period: Period, after: int | None) -> int | No
 
 
 def _knows(end: End, period: Period, after: int | None) -> bool:
-    """Whether anything of the period can have to do with a grant that ended so."""
-    return end.at >= period.since or (after is not None and end.transaction > after)
+    """Whether anything of the period can have to do with a grant that ended so.
+
+    What was drawn from a grant is of a time before it expired; before it was revoked but for the
+    difference of two clocks.
+    """
+    since = period.since - CLOCKS_APART if end.is_revocation else period.since
+    return end.at >= since or (after is not None and end.transaction > after)
 
 
 @dataclass(slots=True)

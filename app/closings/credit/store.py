@@ -21,6 +21,7 @@ class End:
     transaction: int
     sequence: int
     at: datetime
+    is_revocation: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Life:
 
 
 def lives(session: Session, stretch: Stretch, *, upto: int) -> dict[int, list[Life]]:
-    """The grants of these wallets as of that transaction, by wallet, in the order they were given."""
+    """The grants of these wallets as of that transaction, by wallet, oldest first."""
     # The key of an expiry names its grant, and is looked up by its index.
     user, sequence = sa.cast(Grant.user_id, sa.String), sa.cast(Grant.sequence, sa.String)
     key = sa.literal(EXPIRY_PREFIX).concat(user).concat(":").concat(sequence)
@@ -53,7 +54,7 @@ def lives(session: Session, stretch: Stretch, *, upto: int) -> dict[int, list[Li
     )
     found: dict[int, list[Life]] = {}
     for grant, number, place, at in rows:
-        end = None if number is None else End(number, place, at)
+        end = None if number is None else End(number, place, at, grant.closed_as == "revoked")
         found.setdefault(grant.wallet_id, []).append(_life(grant, end))
     return found
 

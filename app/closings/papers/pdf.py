@@ -119,8 +119,7 @@ def _widths(table: Table) -> list[float]:
     rest = WIDTH - width * len(table.numbers)
     texts = len(table.columns) - len(table.numbers)
     return [
-        width if place in table.numbers else rest / texts
-        for place in range(len(table.columns))
+        width if place in table.numbers else rest / texts for place in range(len(table.columns))
     ]
 
 
