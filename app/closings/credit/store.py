@@ -54,7 +54,8 @@ def lives(session: Session, stretch: Stretch, *, upto: int) -> dict[int, list[Li
     )
     found: dict[int, list[Life]] = {}
     for grant, number, place, at in rows:
-        end = None if number is None else End(number, place, at, grant.closed_as == "revoked")
+        is_open = number is None  # of an outer join
+        end = None if is_open else End(number, place, at, grant.closed_as == "revoked")
         found.setdefault(grant.wallet_id, []).append(_life(grant, end))
     return found
 
