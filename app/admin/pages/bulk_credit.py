@@ -75,6 +75,6 @@ def _uploaded() -> str | None:
     if file is None or not file.filename:
         return None
     try:
-        return file.read().decode("utf-8-sig")
+        return str(file.read(), "utf-8-sig")
     except UnicodeDecodeError:
         raise Invalid(_("The file is not UTF-8 text."), code="gifts_columns") from None
