@@ -144,5 +144,7 @@ def prune_exports(runtime: Runtime, now: datetime) -> None:
     """Remove the files of export jobs that lie on this machine for as long as the settings say."""
     kept = timedelta(days=runtime.settings.exports.kept_days)
     pruned = shelf_in(runtime.settings.service.data_dir).prune(now - kept)
+    with runtime.db.begin() as session:
+        retention_store.note(session, "export_files", pruned, now)
     if pruned:
         log.info("exports_pruned", count=pruned)

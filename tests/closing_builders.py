@@ -8,14 +8,22 @@ import sqlalchemy as sa
 from app.audit.journal import Actor
 from app.closings import checking, closing, content, store
 from app.closings.closing import Order
+from app.closings.months import window
+from app.funding import changes, expiring, grants
+from app.funding.changes import Reversal
 from app.ledger import reratings
 from app.ledger import store as ledger_store
+from app.ledger.credit.monthly import Monthly, give_monthly
+from app.ledger.credit.store import find_checkpoint
+from app.ledger.credit.writer import Gift, give, replay
+from app.ledger.grants import Terms
 from app.ledger.models import Transaction
 from app.ledger.reratings import Price, Rerating
 from app.ledger.transactions import Entry
 from app.ledger.writer import lock_wallet, post
 from app.metering.models import UsageEvent, UsageLine
 from app.metering.months import month_of
+from app.plans.models import Plan
 from app.reports.rollup import follow
 from app.users.models import User
 
@@ -29,6 +37,10 @@ ACTOR = Actor("finance", "cli")
 def at(day: str, clock: str = "12:00") -> datetime:
     """A time by the operator's clock, such as ``at("2026-11-03")``."""
     return datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=ZONE).astimezone(UTC)
+
+
+def _plan(name, now):
+    return Plan(name=name, limits={}, credit_limit=None, price_multiplier=NANO, created_at=now)
 
 
 class House:
@@ -97,6 +109,46 @@ class House:
 
     def adjust(self, user, when, amount):
         return self.change(user, when, "adjustment", amount, "adjustments")
+
+    def reverse(self, when, transaction):
+        said = Reversal(transaction, "broken answer", f"k{next(self._numbers)}", True)
+        return changes.reverse(self.db, said, actor=ACTOR, now=when).transaction_id
+
+    def grant(self, user, when, amount, until=None, *, priority=50, reason="welcome"):
+        """Credit up to ``until``; its transaction."""
+        gift = Gift(Terms(until, priority), amount, f"k{next(self._numbers)}", "finance", reason)
+        with self.db.begin() as session:
+            wallet = lock_wallet(session, self.users[user], currency="CNY", now=when)
+            return give(session, wallet, gift, now=when).transaction.id
+
+    def give_monthly(self, user, when, amount, month, *, name="Team"):
+        """What the plan gives in the month, such as 202611, once; the transaction, if any."""
+        said = f"{month // 100}-{month % 100:02}"
+        ends_at = window(month, ZONE).ends_at
+        with self.db.begin() as session:
+            plan = session.scalar(sa.select(Plan).where(Plan.name == name)) or _plan(name, when)
+            session.add(plan)
+            session.flush()
+            monthly = Monthly(plan.id, name, amount, 50, said, ends_at)
+            wallet = lock_wallet(session, self.users[user], currency="CNY", now=when)
+            posted = give_monthly(session, wallet, monthly, now=when)
+            return None if posted is None else posted.transaction.id
+
+    def revoke(self, when, transaction):
+        said = grants.revoke(self.db, transaction, reason="by mistake", actor=ACTOR, now=when)
+        return said.lapsed
+
+    def expire(self, now):
+        """What is over by then expires, as the worker does it."""
+        nothing = lambda *_: {}  # noqa: E731 - no plan gives anew
+        return list(expiring.expire(self.db, currency="CNY", renewals=nothing, now=now, batches=99))
+
+    def credit(self, user):
+        """The user's credit by the whole chain; None where nothing was granted."""
+        with self.db.read() as session:
+            wallet = ledger_store.find_account(session, self.users[user])
+            first = None if wallet is None else find_checkpoint(session, wallet.id)
+            return None if first is None else replay(session, wallet.id, first=first.first)
 
     def change(self, user, when, kind, amount, account):
         entry = Entry(kind, amount, account, f"k{next(self._numbers)}", "finance", reason="said so")

@@ -11,6 +11,10 @@ OBSTACLES = {
         "Finishes that could not be recorded, and that nobody has looked at: %(count)s."
     ),
     "reports_behind": _("Reports are behind the books: is a worker running?"),
+    "grants_to_expire": _(
+        "Granted credit that is over, and whose expiry is not booked yet: %(count)s. A worker does "
+        "it within seconds."
+    ),
     "findings_open": _("The self-audit has open findings: %(count)s."),
     "turns_unfinished": _(
         "Questions without a finish: %(count)s. What still comes falls into the next month."

@@ -5,6 +5,7 @@ from flask import Blueprint, Flask
 from app.admin import access, closing_words, documents, door_words, explaining, wording
 from app.admin.api import alerts as api_alerts
 from app.admin.api import audit as api_audit
+from app.admin.api import bulk_credit as api_bulk_credit
 from app.admin.api import closings as api_closings
 from app.admin.api import codes as api_codes
 from app.admin.api import deliveries as api_deliveries
@@ -39,6 +40,7 @@ from app.admin.pages import (
     account,
     alert_destinations,
     audit,
+    bulk_credit,
     closings,
     codes,
     deliveries,
@@ -95,6 +97,7 @@ API: tuple[Section, ...] = (
     api_deliveries.section,
     api_findings.section,
     api_grants.section,
+    api_bulk_credit.section,
     api_jobs.section,
     api_operators.section,
     api_plans.section,
@@ -119,6 +122,7 @@ PAGES: tuple[Blueprint, ...] = (
     exports.blueprint,
     findings.blueprint,
     grants.blueprint,
+    bulk_credit.blueprint,
     issuers.blueprint,
     jobs.blueprint,
     ledger.blueprint,

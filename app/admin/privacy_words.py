@@ -19,6 +19,22 @@ KINDS = {
         _("Audit"),
         _("Kept for ever: who changed what must stay provable. It names no visitor."),
     ),
+    "grants": (
+        _("Granted credit"),
+        _("The books: each is a copy of its transaction, and stays with it."),
+    ),
+    "closings": (
+        _("Closed months"),
+        _("Kept for ever: each is chained to the one before, and proves its statements."),
+    ),
+    "statements": (
+        _("Statements"),
+        _("Kept for ever under numbers: what was billed must stay provable. They name nobody."),
+    ),
+    "statement_mails": (
+        _("Letters with statements"),
+        _("That one went, and when: so none goes twice. Without the address."),
+    ),
     "users": (
         _("Users"),
         _("Kept while they have a wallet; the person behind one is erased on request."),
@@ -46,6 +62,16 @@ KINDS = {
     "alerts": (_("Alerts"), _("After they were over.")),
     "alert_deliveries": (_("Messages of alerts"), _("After they were sent.")),
     "findings": (_("Findings"), _("After they were found no more.")),
+    "schedules": (_("Schedules"), _("Until an operator deletes them.")),
+    "deliveries": (
+        _("Deliveries"),
+        _("After they were over; the files in the outbox go with them."),
+    ),
+    "schedule_runs": (_("Runs of schedules"), _("After they ended.")),
+    "export_files": (
+        _("Files of exports"),
+        _("On this machine, after they were made; the job stays for longer."),
+    ),
     "operator_sessions": (_("Operators’ sessions"), _("At the latest; most end before.")),
     "login_failures": (_("Failed sign-ins"), _("As long as they count against guessing.")),
     "saved_views": (_("Saved views"), _("Until their owner deletes them.")),
@@ -63,4 +89,7 @@ REMOVED = {
     "alerts": _("alerts"),
     "jobs": _("jobs"),
     "saved_views": _("saved views"),
+    "deliveries": _("deliveries"),
+    "schedules": _("schedules"),
+    "statement_mails": _("letters"),
 }

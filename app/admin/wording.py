@@ -59,6 +59,13 @@ USER_STATES = {
 }
 ERRORS = {
     "grant_not_found": _("There is no such grant."),
+    "gifts_unclear": _(
+        "Some lines say nobody, or no amount: nothing was given. Look at them again."
+    ),
+    "gifts_changed": _("What would be given has changed meanwhile. Look at it again."),
+    "gifts_or_plan": _("Give either a list, or a plan and an amount."),
+    "gifts_columns": _("The list is no CSV whose first line names the columns subject and amount."),
+    "gifts_too_many": _("The list is too long: at most 10,000 lines at a time."),
     "grant_ended": _("This credit has expired already: nothing is left to take back."),
     "grant_over_already": _("The credit would be over already: choose a later day."),
     "not_signed_in": _("Sign in first."),

@@ -13,7 +13,7 @@ from app.audit.journal import Actor
 from app.errors import Conflict, Invalid
 
 SCHEMA = "reporting_v1"
-PERSONAL = frozenset({"people"})
+PERSONAL = frozenset({"people", "segments"})
 """Views that say who somebody is: only readers who are to know get them."""
 STATEMENT_TIMEOUT_S = 300
 """A long query holds a table that a migration or the removal of a month waits for."""

@@ -11,6 +11,7 @@ from app.background import handlers, scheduled
 from app.deliveries import home, sending
 from app.deliveries import store as delivery_store
 from app.jobs.models import BackgroundJob
+from app.retention import store as retention_store
 from app.runtime import Runtime
 from app.schedules import running
 from app.schedules import store as schedule_store
@@ -65,10 +66,14 @@ def prune_deliveries(runtime: Runtime, now: datetime) -> None:
     """Forget deliveries and runs that were over long ago."""
     before = now - _kept(runtime)
     with runtime.db.begin() as session:
-        pruned = delivery_store.prune(session, before=before)
-        pruned += schedule_store.prune(session, before=before)
-    if pruned:
-        log.info("deliveries_pruned", count=pruned)
+        pruned = {
+            "deliveries": delivery_store.prune(session, before=before),
+            "schedule_runs": schedule_store.prune(session, before=before),
+        }
+        for kind, count in pruned.items():
+            retention_store.note(session, kind, count, now)
+    if any(pruned.values()):
+        log.info("deliveries_pruned", count=sum(pruned.values()))
 
 
 def sweep_outbox(runtime: Runtime, now: datetime) -> None:

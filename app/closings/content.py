@@ -11,6 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from app.closings.granted import (
+    CreditSum,
+    GrantRow,
+    credit_document,
+    credit_of,
+    grants_document,
+)
 from app.ledger.chain import GENESIS
 from app.ledger.transactions import canonical_json
 from app.money import format_nano, parse_amount
@@ -70,6 +77,9 @@ class Figures:
     models: dict[str | None, ModelSum] = field(default_factory=dict)
     entries: list[EntryFacts] = field(default_factory=list)
     entries_left_out: int = 0
+    grants: list[GrantRow] = field(default_factory=list)
+    credit: CreditSum = field(default_factory=CreditSum)
+    """All of ``grants`` together."""
 
     @property
     def closing(self) -> int:
@@ -96,6 +106,7 @@ class Figures:
         for key, one in other.sums.items():
             mine = self.sums.get(key, Sum(0, 0))
             self.sums[key] = Sum(mine.count + one.count, mine.amount + one.amount)
+        self.credit.add(other.credit)
         for link, its in other.links.items():
             known = self.links.get(link, LinkSum(its.name, 0, 0))
             self.links[link] = LinkSum(
@@ -168,6 +179,7 @@ def of_wallet(
             "head": {"sequence": head.sequence, "hash": head.hash},
             "entries": [_entry(one) for one in figures.entries],
             "entries_left_out": figures.entries_left_out,
+            **grants_document(figures.grants),
             **_amounts(figures),
         }
     )
@@ -204,7 +216,7 @@ def of_closing(frame: Frame, facts: Mapping[str, Any]) -> bytes:
 
 
 def figures_of(said: Mapping[str, Any]) -> Figures:
-    """The figures that a statement's content says, without its entries."""
+    """The figures that a statement's content says, without its entries and single grants."""
     return Figures(
         opening=parse_amount(said["opening"]),
         sums={
@@ -221,6 +233,7 @@ def figures_of(said: Mapping[str, Any]) -> Figures:
             one["model"]: ModelSum(one["lines"], parse_amount(one["charge"]))
             for one in said["models"]
         },
+        credit=credit_of(said["credit"]),
     )
 
 
@@ -275,6 +288,12 @@ def _amounts(figures: Figures) -> dict[str, Any]:
         "opening": format_nano(figures.opening),
         "closing": format_nano(figures.closing),
         "charged": format_nano(figures.charged),
+        "credit": credit_document(
+            figures.credit,
+            opening=figures.opening,
+            charged=figures.charged,
+            closing=figures.closing,
+        ),
         "sums": sums_document(figures.sums),
         "links": [
             {

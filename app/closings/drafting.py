@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.closings import content, store
 from app.closings.content import Figures, Frame, Member, number_of
+from app.closings.credit.replay import grants_of
+from app.closings.granted import total
 from app.closings.models import FrozenStatement
 from app.closings.store import Previous
 from app.closings.sums import store as sums
@@ -60,11 +62,14 @@ def wallets_of(
     moved = sums.figures(session, stretch, quest.period, quest.late)
     openings = _openings(session, quest, stretch, wallets)
     heads = sums.heads(session, stretch, quest.upto)
+    granted = grants_of(session, stretch, quest.period, quest.upto)
     found = []
     for wallet in wallets:
         figures = moved.get(wallet.id, Figures())
         before = openings.get(wallet.id)
         figures.opening = 0 if before is None else before.closing
+        figures.grants = granted.get(wallet.id, [])
+        figures.credit = total(figures.grants)
         if not figures.is_empty:
             number = None if before is None else before.number
             found.append(WalletFigures(wallet, figures, heads[wallet.id], number or None))

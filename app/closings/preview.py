@@ -15,6 +15,7 @@ from app.closings.months import month_after, month_at, month_text, window
 from app.closings.sums import store as sums
 from app.errors import Conflict
 from app.findings import store as findings_store
+from app.ledger.credit import store as credit_store
 from app.metering import store as metering_store
 from app.periods import Period
 from app.reports.proof import check
@@ -164,6 +165,14 @@ def find_obstacles(session: Session, order: Order, spool: Status) -> Iterator[Ob
     if behind is not None:
         yield Obstacle(
             "reports_behind", f"answers since {behind} are in no report yet: is a worker there?", 1
+        )
+    over = credit_store.count_over(session, min(until, order.now))
+    if over:
+        yield Obstacle(
+            "grants_to_expire",
+            f"{over} grants of this month are over and their expiries are not booked yet: a worker "
+            "does it within seconds; closed before, they fall into the next month, marked late",
+            over,
         )
     yield from _about(session, until, order)
 

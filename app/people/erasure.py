@@ -63,8 +63,8 @@ def erase(
 
     Wallet, transactions and usage stay under the user's number and uid. Tokens the issuer gave
     them before are refused from now on. Where they are named beside the books (refusals, alerts
-    and their messages, jobs that are over, saved views) the pseudonym stands or nothing. It cannot
-    be undone.
+    and their messages, jobs that are over, saved views, reports that are sent) the pseudonym stands
+    or nothing. It cannot be undone.
 
     Raises:
         SubjectDiffers: ``typed`` is not the user's subject.
@@ -88,6 +88,9 @@ def erase(
         "alerts": store.forget_in_alerts(session, user.id, user.subject, replace),
         "jobs": store.forget_in_jobs(session, replace),
         "saved_views": store.forget_in_views(session, replace),
+        "deliveries": store.forget_in_deliveries(session, words, replace),
+        "schedules": store.forget_in_schedules(session, replace),
+        "statement_mails": store.forget_in_mails(session, user.id),
     }
     removed = {"sessions": sessions, "tokens": tokens, **pseudonymised}
     journal.record(

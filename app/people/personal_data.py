@@ -13,8 +13,13 @@ from sqlalchemy.orm import Session
 from app.alerts.models import Alert
 from app.audit import store as audit_store
 from app.audit.models import AuditEntry
+from app.closings.content import number_of
+from app.closings.models import FrozenStatement, StatementMail
 from app.db import Database
 from app.ledger import store as ledger_store
+from app.ledger.credit import store as credit_store
+from app.ledger.credit.models import Grant
+from app.ledger.credit.store import Filters
 from app.ledger.models import Transaction
 from app.metering import store as metering_store
 from app.metering.models import UsageEvent, UsageLine
@@ -35,6 +40,8 @@ Page = tuple[Sequence[Any], int | None]
 Load = Callable[[Session, int | None], Page]
 SECTIONS = (
     "transactions",
+    "grants",
+    "statements",
     "answers",
     "sessions",
     "tokens",
@@ -104,6 +111,10 @@ def _rows(db: Database, load: Load) -> Iterator[Any]:
 
 
 def _loaders(user_id: int) -> dict[str, Load]:
+    return _of_books(user_id) | _of_person(user_id)
+
+
+def _of_books(user_id: int) -> dict[str, Load]:
     def transactions(session: Session, before: int | None) -> Page:
         wallet = ledger_store.find_account(session, user_id)
         if wallet is None:
@@ -111,11 +122,30 @@ def _loaders(user_id: int) -> dict[str, Load]:
         rows = ledger_store.list_transactions(session, wallet.id, before=before, limit=PAGE_ROWS)
         return _page(rows, _transaction, lambda row: row.sequence)
 
+    def grants(session: Session, before: int | None) -> Page:
+        wanted = Filters(user_id=user_id)
+        rows = credit_store.list_grants(session, wanted, before=before, limit=PAGE_ROWS)
+        return _page(rows, _grant, lambda row: row.transaction_id)
+
+    def statements(session: Session, before: int | None) -> Page:
+        rows = store.list_statements(session, user_id, before_id=before, limit=PAGE_ROWS)
+        mails = store.load_mails(session, [row.id for row in rows])
+        return _page(rows, lambda row: _statement(row, mails), lambda row: row.id)
+
     def answers(session: Session, before: int | None) -> Page:
         rows = metering_store.list_events(session, user_id, limit=PAGE_ROWS, before_id=before)
         lines = metering_store.load_lines(session, {row.id: row.received_at for row in rows})
         return _page(rows, lambda row: _answer(row, lines[row.id]), lambda row: row.id)
 
+    return {
+        "transactions": transactions,
+        "grants": grants,
+        "statements": statements,
+        "answers": answers,
+    }
+
+
+def _of_person(user_id: int) -> dict[str, Load]:
     def sessions(session: Session, before: int | None) -> Page:
         rows = token_store.list_user_sessions(session, user_id, before_id=before, limit=PAGE_ROWS)
         return _page(rows, _session, lambda row: row.id)
@@ -145,8 +175,6 @@ def _loaders(user_id: int) -> dict[str, Load]:
         return _page(rows, _change, lambda row: row.id)
 
     return {
-        "transactions": transactions,
-        "answers": answers,
         "sessions": sessions,
         "tokens": tokens,
         "unfinished_questions": unfinished,
@@ -175,6 +203,36 @@ def _transaction(row: Transaction) -> dict[str, Any]:
         "amount": format_nano(row.amount),
         "balance_after": format_nano(row.balance_after),
         "reason": row.reason,
+    }
+
+
+def _grant(row: Grant) -> dict[str, Any]:
+    return {
+        "transaction": row.transaction_id,
+        "granted_at": row.granted_at.isoformat(),
+        "source": row.source,
+        "month": row.month,
+        "amount": format_nano(row.amount),
+        "expires_at": _iso(row.expires_at),
+        "ended_at": _iso(row.closed_at),
+        "ended_as": row.closed_as,
+        "lapsed": format_nano(row.lapsed),
+        "reason": row.reason,
+    }
+
+
+def _statement(row: FrozenStatement, mails: Sequence[StatementMail]) -> dict[str, Any]:
+    """With all that it says."""
+    return {
+        "number": number_of(row.year, row.ordinal),
+        "hash": row.hash,
+        "department": row.department,
+        "content": json.loads(row.content),
+        "mailed": [
+            {"at": mail.begun_at.isoformat(), "state": mail.state}
+            for mail in mails
+            if mail.statement_id == row.id
+        ],
     }
 
 

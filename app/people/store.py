@@ -10,11 +10,15 @@ from sqlalchemy.orm import Session
 
 from app.alerts.models import Alert, Delivery
 from app.audit.models import AuditEntry
+from app.closings.models import FrozenStatement, StatementMail
+from app.deliveries.models import Delivery as FileDelivery
 from app.jobs.models import BackgroundJob
 from app.jobs.store import FINISHED
+from app.ledger.credit.models import Grant
 from app.ledger.models import Account
 from app.metering.models import UsageDay, UsageEvent
 from app.saved_views.models import SavedView
+from app.schedules.models import Schedule, ScheduleRun
 from app.sightings.models import Refusal
 from app.tokens.models import Token, VisitorSession
 from app.users.models import User
@@ -76,6 +80,64 @@ def forget_in_views(session: Session, replace: Replace) -> int:
     return changed
 
 
+def forget_in_deliveries(session: Session, words: Collection[str], replace: Replace) -> int:
+    """Reports that were sent, or are to be: their text goes where it has one of the words.
+
+    Files that lie somewhere else are out of reach.
+    """
+    changed = 0
+    for row in session.scalars(sa.select(FileDelivery)):
+        is_named = any(word in row.summary or word in row.summary_html for word in words)
+        parts = [_put(row, "manifest", replace(row.manifest))]
+        if is_named:
+            parts += [_put(row, "summary", ""), _put(row, "summary_html", "")]
+        changed += any(parts)
+    session.flush()
+    return changed
+
+
+def forget_in_schedules(session: Session, replace: Replace) -> int:
+    """What is made regularly about them, and every time it was."""
+    changed = 0
+    for schedule in session.scalars(sa.select(Schedule)):
+        changed += _put(schedule, "parameters", replace(schedule.parameters))
+    for run in session.scalars(sa.select(ScheduleRun).where(ScheduleRun.manifest.is_not(None))):
+        changed += _put(run, "manifest", replace(run.manifest))
+    session.flush()
+    return changed
+
+
+def forget_in_mails(session: Session, user_id: int) -> int:
+    """Why letters with their statements did not go: a mail server may have named somebody."""
+    theirs = sa.select(FrozenStatement.id).where(FrozenStatement.user_id == user_id)
+    done = session.execute(
+        sa.update(StatementMail)
+        .where(StatementMail.statement_id.in_(theirs), StatementMail.error.is_not(None))
+        .values(error=None)
+        .execution_options(synchronize_session=False)
+    )
+    return int(getattr(done, "rowcount", 0))
+
+
+def list_statements(
+    session: Session, user_id: int, *, before_id: int | None, limit: int
+) -> Sequence[FrozenStatement]:
+    """Statements of a user, newest first."""
+    statement = sa.select(FrozenStatement).where(FrozenStatement.user_id == user_id)
+    if before_id is not None:
+        statement = statement.where(FrozenStatement.id < before_id)
+    return session.scalars(statement.order_by(FrozenStatement.id.desc()).limit(limit)).all()
+
+
+def load_mails(session: Session, statement_ids: Collection[int]) -> Sequence[StatementMail]:
+    """The letters with these statements, first to last."""
+    return session.scalars(
+        sa.select(StatementMail)
+        .where(StatementMail.statement_id.in_(statement_ids))
+        .order_by(StatementMail.id)
+    ).all()
+
+
 def list_erased(session: Session, *, before_id: int | None, limit: int) -> Sequence[User]:
     """Users who were erased, those seen last first."""
     statement = sa.select(User).where(User.erased_at.is_not(None))
@@ -102,11 +164,15 @@ def count_kept(session: Session, user_id: int) -> dict[str, int]:
     """Rows of the books that stay under the user's number."""
     wallet = sa.select(Account.version).where(Account.user_id == user_id)
     events = sa.select(sa.func.count()).select_from(UsageEvent)
+    grants = sa.select(sa.func.count()).select_from(Grant)
+    statements = sa.select(sa.func.count()).select_from(FrozenStatement)
     entries = sa.select(sa.func.count()).select_from(AuditEntry)
     about = AuditEntry.object_type.in_(["user", "wallet"])
     return {
         "usage_events": session.scalar(events.where(UsageEvent.user_id == user_id)) or 0,
         "ledger_transactions": session.scalar(wallet) or 0,
+        "grants": session.scalar(grants.where(Grant.user_id == user_id)) or 0,
+        "statements": session.scalar(statements.where(FrozenStatement.user_id == user_id)) or 0,
         "audit_entries": session.scalar(entries.where(about, AuditEntry.object_id == str(user_id)))
         or 0,
     }

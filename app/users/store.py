@@ -30,6 +30,9 @@ class UserNotFound(NotFound):
     code = "user_not_found"
 
 
+NAMES_AT_ONCE = 500
+
+
 @dataclass(frozen=True, slots=True)
 class ListedUser:
     user: User
@@ -108,6 +111,32 @@ def get_by_subject(session: Session, subject: str, *, issuer_name: str | None = 
         )
     user: User = meant[0][0]
     return user
+
+
+def find_meant(session: Session, subjects: Collection[str]) -> dict[str, list[tuple[int, str]]]:
+    """User and issuer of each of these subjects or uids; nobody who was erased."""
+    forms = {form: subject for subject in subjects for form in _forms(subject)}
+    found: dict[str, list[tuple[int, str]]] = {}
+    wanted = sorted(forms)
+    for begin in range(0, len(wanted), NAMES_AT_ONCE):
+        some = wanted[begin : begin + NAMES_AT_ONCE]
+        rows = session.execute(
+            sa.select(User.id, User.subject, User.uid, _issuers.c.name)
+            .join(_issuers, _issuers.c.id == User.issuer_id)
+            .where(sa.or_(User.subject.in_(some), User.uid.in_(some)), User.erased_at.is_(None))
+        )
+        chosen = set(some)
+        for user_id, *names, issuer in rows:
+            for subject in {forms[name] for name in names if name in chosen}:
+                if (user_id, issuer) not in found.setdefault(subject, []):
+                    found[subject].append((user_id, issuer))
+    return found
+
+
+def count_matching(session: Session, wanted: Wanted) -> int:
+    """How many users match everything wanted."""
+    counted = sa.select(sa.func.count()).select_from(User).where(*_conditions(wanted))
+    return session.scalar(counted) or 0
 
 
 def list_page(session: Session, *, after_id: int = 0, limit: int = 100) -> list[ListedUser]:

@@ -19,6 +19,7 @@ from app.reports.rollup import follow
 from app.tables import metadata
 from app.turns.settle import settle_turns
 
+from closing_builders import NANO, House, at
 from turn_builders import RULES, Stage
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "analytics.md"
@@ -99,7 +100,39 @@ def test_views_are_as_documented_and_hold_whole_amounts(books, db):
         paid = frames["transactions"].query("kind == 'top_up'")
         value = paid["amount_nano" if on_sqlite else "amount"].item()
         assert value == (10**18 + 1 if on_sqlite else Decimal("1000000000.000000001"))
-        assert not PEOPLE_SAY & set(frames["users"].columns)
+        for name in set(said) - {"people", "segments"}:
+            assert PEOPLE_SAY & set(frames[name].columns) <= {"name"}, name
+        assert "name" not in frames["users"].columns
+
+
+def test_views_of_billing_are_what_the_months_say(db):
+    house = House(db, users=2, departments=("R&D", "R&D"))
+    month = at("2026-12-01", "00:00")
+    house.grant(0, at("2026-11-02"), 5 * NANO, month, priority=60)
+    house.give_monthly(0, at("2026-11-02"), 3 * NANO, 202611)
+    revoked = house.grant(1, at("2026-11-02"), 7 * NANO, at("2026-12-10"))
+    house.revoke(at("2026-11-20"), revoked)
+    house.answer(0, at("2026-11-03"), [("GPT-5", 4 * NANO)])
+    house.expire(month)
+    house.close(202611)
+
+    def rows(what):
+        suffix = "_nano" if db.dialect == "sqlite" else ""
+        unit = 1 if db.dialect == "sqlite" else NANO
+        with db.read() as session:
+            found = session.execute(sa.text(what.replace("~", suffix).replace("@", place(db, ""))))
+            return [
+                tuple(int(v * unit) if isinstance(v, Decimal) else v for v in row) for row in found
+            ]
+
+    columns = "grants, granted~, spent~, lapsed~, revoked~"
+    plan, others = rows(f"SELECT {columns} FROM @breakage ORDER BY granted~")
+    assert others == (2, 12 * NANO, 1 * NANO, 11 * NANO, 7 * NANO)
+    assert plan == (1, 3 * NANO, 3 * NANO, 0, 0)
+    assert rows("SELECT month, statements, departments FROM @closings") == [(202611, 3, 1)]
+    said = rows("SELECT kind, department, charged~ FROM @statements ORDER BY ordinal")
+    mine, yours = ("wallet", None, 4 * NANO), ("wallet", None, 0)
+    assert said == [mine, yours, ("department", "R&D", 4 * NANO)]
 
 
 def test_reader_reads_the_views_and_nothing_else(books, db, now):
@@ -117,7 +150,7 @@ def test_reader_reads_the_views_and_nothing_else(books, db, now):
             _create(session, owner, now)
         made = _create(session, name, now)
     assert made.is_new
-    assert "people" not in made.views
+    assert not {"people", "segments"} & set(made.views)
     reader = sa.create_engine(_as(db, name, made.password), poolclass=sa.NullPool)
     try:
         _sees_only_views(reader, made.views)
@@ -138,7 +171,8 @@ def _sees_only_views(reader, views):
         for view in views:
             connection.execute(sa.text(f"SELECT * FROM {view}")).all()
     tables = [f"public.{name}" for name in metadata.tables]
-    refused = [f"SELECT 1 FROM {table}" for table in (*tables, "reporting_v1.people")]
+    personal = ("reporting_v1.people", "reporting_v1.segments")
+    refused = [f"SELECT 1 FROM {table}" for table in (*tables, *personal)]
     refused += [
         "INSERT INTO public.config_revision VALUES (2, 2)",
         "UPDATE reporting_v1.plans SET name = ''",

@@ -29,6 +29,7 @@ PURE_MODULES = [
     "app/archives/tally.py",
     "app/csv_text.py",
     "app/closings/content.py",
+    "app/closings/granted.py",
     "app/closings/months.py",
     "app/limits.py",
     "app/money.py",

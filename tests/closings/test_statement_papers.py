@@ -117,3 +117,54 @@ def test_an_erased_person_is_a_pseudonym_and_the_hash_stays(statement):
 )
 def test_amounts_are_exact_and_have_two_places(exact, shown):
     assert amount(exact) == shown
+
+
+GIFT = "for 张三 <b>, who was so kind"
+
+
+@pytest.fixture
+def granted(db):
+    """A grant that was spent from and revoked, and one that goes on; on the second of two pages."""
+    house = House(db, users=1, departments=("R&D",))
+    kind = house.grant(0, at("2026-11-02"), 5 * YUAN, at("2027-01-01"), priority=1, reason=GIFT)
+    house.give_monthly(0, at("2026-11-02"), 7 * YUAN, 202612)
+    house.answer(0, at("2026-11-03"), [("GPT-5", 2 * YUAN)])
+    house.close(202611)
+    house.answer(0, at("2026-12-03"), [("GPT-5", YUAN)])
+    house.revoke(at("2026-12-05"), kind)
+    house.expire(at("2027-01-01", "00:00"))
+    house.close(202612)
+    with db.read() as session:
+        found = store.get_statement(session, 2026, 3)
+        return found, rendering.people_of(session, found), house
+
+
+def test_grants_are_called_by_their_reasons_which_are_not_in_what_is_hashed(granted):
+    for locale, word in (("en", "revoked"), ("zh", "已收回")):
+        text = rendered(granted, "html", locale).decode()
+        assert "for 张三 &lt;b&gt;" in text
+        assert word in text
+    for form in ("json", "csv"):
+        assert "kind" not in rendered(granted, form).decode().replace('"kind"', "")
+    first, second = json.loads(rendered(granted, "json"))["grants"]
+    said = {name: first[name] for name in ("amount", "opening", "spent", "revoked", "closing")}
+    assert said == {"amount": "5", "opening": "3", "spent": "1", "revoked": "2", "closing": "0"}
+    assert (second["source"], second["month"], second["expired"]) == ("plan", "2026-12", "7")
+    rows = csv.DictReader(io.StringIO(rendered(granted, "csv").decode("utf-8-sig")))
+    amounts = {row["item"]: row["amount"] for row in rows if row["section"] == "credit"}
+    assert (amounts["charged"], amounts["paid_charged"]) == ("1", "0")
+    assert (amounts["expired"], amounts["revoked"]) == ("7", "2")
+    paper = rendering.paper_of(granted[0], granted[1], ISSUER, "en")
+    assert b"Charges met by granted credit" in pdf.draw(paper, is_compressed=False)
+
+
+def test_what_grants_were_called_is_gone_with_the_person(granted, db):
+    found, _, house = granted
+    with db.begin() as session:
+        session.get(User, house.users[0]).erased_at = at("2027-01-02")
+    with db.read() as session:
+        people = rendering.people_of(session, found)
+    text = rendering.render(found, "html", people=people, issuer=ISSUER, locale="en").body.decode()
+    assert "so kind" not in text
+    assert "Granted credit (revoked)" in text
+    assert house.findings() == []

@@ -9,7 +9,13 @@ import sqlalchemy as sa
 from app import housekeeping
 from app.alerts.models import Alert, Delivery, Destination
 from app.audit.journal import Actor
+from app.background import periodic
+from app.closings.models import FrozenStatement, StatementMail
 from app.config import Settings
+from app.deliveries.models import Delivery as FileDelivery
+from app.deliveries.models import FileDestination
+from app.funding import grants
+from app.funding.grants import Grace
 from app.jobs.models import BackgroundJob
 from app.people import erasure, personal_data, receipt
 from app.people.personal_columns import ABOUT_NOBODY, TABLES, WHY, columns
@@ -17,6 +23,7 @@ from app.people.receipt import NotErased
 from app.retention.kinds import KINDS
 from app.retention.report import report
 from app.saved_views.models import SavedView
+from app.schedules.models import Schedule, ScheduleRun
 from app.sightings.models import Refusal
 from app.tables import metadata
 from app.tokens.models import Token, VisitorSession
@@ -93,7 +100,40 @@ def known(db, now):
         )
         session.flush()
         session.add_all(_messages(now))
+    _keep_statement(db, now, user_id)
     return user_id
+
+
+def _keep_statement(db, now, user_id):
+    """Credit that was granted, a statement, a letter that did not go, a report about them."""
+    grace = Grace(user_id, 5, "CNY", "welcome", "gift")
+    grants.grant(db, grace, actor=ACTOR, now=now)
+    with db.begin() as session:
+        said = {"year": 2026, "ordinal": 1, "month": 202611, "kind": "wallet", "currency": "CNY"}
+        said |= {"opening": 0, "charged": 0, "closing": 5, "hash": "h", "content": '{"v": 1}'}
+        session.add(FrozenStatement(id=1, user_id=user_id, **said))
+        session.add(FileDestination(id=1, **WHERE, created_at=now))
+        session.flush()
+        letter = {"statement_id": 1, "copy": 1, "state": "failed", "sent_by": "o"}
+        session.add(StatementMail(**letter, begun_at=now, error=f"no such user: {SUBJECT}"))
+        sent = {"destination_id": 1, "key": "k", "subject": "Top users", "files": [], "home": "h"}
+        sent |= {"asked_by": "o", "status": "delivered", "attempts": 1, "manifest": WORDS}
+        sent |= {"summary": f"1. {NAME}", "summary_html": f"<td>{NAME}</td>"}
+        session.add(FileDelivery(**sent, due_at=now, finished_at=now, created_at=now))
+        made = {"kind": "report", "parameters": WORDS, "every": "day", "at": "06:00", "weekday": 0}
+        made |= {"day": 1, "time_zone": "UTC", "destination_ids": [1], "is_enabled": True}
+        made |= {"owner": "o", "name": "daily", "watches_from": now, "created_at": now}
+        session.add(Schedule(id=1, **made))
+        session.flush()
+        ran = {"period": "2026-11-25", "since": now, "until": now, "due_at": now, "asked_by": "o"}
+        ran |= {"state": "done", "is_again": False, "delivery_ids": [], "manifest": WORDS}
+        session.add(ScheduleRun(schedule_id=1, **ran, finished_at=now))
+
+
+WHERE = {"name": "archive", "kind": "directory", "is_enabled": True, "locale": "en"} | {
+    "details": {},
+    "sealed": "",
+}
 
 
 def _kept_by_operators(now):
@@ -164,6 +204,10 @@ def test_nothing_of_the_person_is_left_and_the_books_are(db, now, known):
     assert data["refusals"][0]["subject"] == SUBJECT
     assert data["alerts"][0]["name"] == NAME
     assert data["answers"][0]["nodes"][0]["model"] == "gpt-4o"
+    assert data["grants"][0]["reason"] == "welcome"
+    (said,) = data["statements"]
+    assert (said["number"], said["content"]) == ("2026-000001", {"v": 1})
+    assert said["mailed"] == [{"at": now.isoformat(), "state": "failed"}]
     assert set(personal_data.SECTIONS) <= set(data)
     before = everything(db)
     assert all(word in before for word in (SUBJECT, NAME, DEPARTMENT))
@@ -175,7 +219,15 @@ def test_nothing_of_the_person_is_left_and_the_books_are(db, now, known):
             session, user, typed=SUBJECT, gate=NO_GATE, actor=ACTOR, now=now, reason="asked"
         )
     # The alert and both of its messages, and one of each of the others.
-    assert done.pseudonymised == {"refusals": 1, "alerts": 3, "jobs": 1, "saved_views": 1}
+    assert done.pseudonymised == {
+        "refusals": 1,
+        "alerts": 3,
+        "jobs": 1,
+        "saved_views": 1,
+        "deliveries": 1,
+        "schedules": 2,
+        "statement_mails": 1,
+    }
     after = everything(db)
     assert [
         word for word in (SUBJECT, "li.lei", NAME, DEPARTMENT, "192.0.2.1") if word in after
@@ -186,13 +238,21 @@ def test_nothing_of_the_person_is_left_and_the_books_are(db, now, known):
         (listed,) = receipt.erasures(session)
     assert (made["erased_by"], made["reason"]) == ("alice", "asked")
     assert made["removed"] == {"sessions": 1, "tokens": 1, **done.pseudonymised} == listed.removed
-    assert made["kept"] == {"usage_events": 2, "ledger_transactions": 2, "audit_entries": 2}
+    assert made["kept"] == {
+        "usage_events": 2,
+        "ledger_transactions": 3,
+        "grants": 1,
+        "statements": 1,
+        "audit_entries": 3,
+    }
     assert {one["table"] for one in made["columns"]} == set(TABLES)
     assert json.loads(json.dumps(made)) == made
 
 
-def test_what_is_old_goes_and_is_reported(db, now, known):
-    settings = Settings.model_validate({"retention": {"profiles_inactive_days": 30}})
+def test_what_is_old_goes_and_is_reported(db, now, known, tmp_path):
+    settings = Settings.model_validate(
+        {"retention": {"profiles_inactive_days": 30}, "service": {"data_dir": tmp_path}}
+    )
     runtime = SimpleNamespace(db=db, settings=settings)
     names = {job.name for job in JOBS}
     assert {kind.job for kind in KINDS} - {None} <= names
@@ -210,6 +270,8 @@ def test_what_is_old_goes_and_is_reported(db, now, known):
         housekeeping.prune_operators,
         housekeeping.prune_quarantine,
         housekeeping.prune_unfinished,
+        housekeeping.prune_exports,
+        periodic.prune_deliveries,
     ):
         job(runtime, later)
     assert DEPARTMENT not in everything(db)
@@ -222,6 +284,7 @@ def test_what_is_old_goes_and_is_reported(db, now, known):
         "refusals",
         "jobs",
         "alert_deliveries",
+        "deliveries",  # and runs of schedules, but the last of each
         "profiles",
     }
     assert rows["tokens"].rows == 0

@@ -5,7 +5,7 @@ up, and an erased person's are those of their pseudonym.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -33,6 +33,8 @@ class Person:
     name: str
     subject: str
     is_erased: bool = False
+    gifts: Mapping[int, str] = field(default_factory=dict)
+    """What operators and plans called the person's grants, by transaction; none once erased."""
 
     def shown(self, locale: Locale) -> str:
         if self.is_erased:
@@ -79,10 +81,15 @@ def build(
     is_department = said["type"] == "department"
     title = word("department_statement" if is_department else "statement", locale)
     tables = [_summary(said, locale), _links(said, locale), _models(said, locale)]
+    if said["credit"] is not None:
+        tables.append(_credit(said, locale))
     if is_department:
         tables.append(_members(said, people, locale))
-    elif said["entries"]:
-        tables.append(_entries(said, locale))
+    else:
+        if said["grants"]:
+            tables.append(_grants(said, people, locale))
+        if said["entries"]:
+            tables.append(_entries(said, locale))
     return Paper(
         title=f"{title} {said['number']}",
         issuer=issuer,
@@ -208,6 +215,68 @@ def _entries(said: Mapping[str, Any], locale: Locale) -> Table:
         frozenset({2, 3}),
         rows,
         note=f"{rest:,} {word('left_out', locale)}" if rest else "",
+    )
+
+
+def _credit(said: Mapping[str, Any], locale: Locale) -> Table:
+    """Whose credit the charges were met by, what lapsed, and what the balance is made of."""
+    credit = said["credit"]
+    lapsed = parse_amount(credit["expired"]) + parse_amount(credit["revoked"])
+    amounts = {
+        "charged_to_granted": credit["charged"],
+        "charged_to_paid": credit["paid_charged"],
+        "breakage": format_nano(lapsed),
+        "closing_granted": credit["closing"],
+        "closing_paid": credit["paid_closing"],
+    }
+    return Table(
+        word("credit", locale),
+        (word("what", locale), _money(said, locale)),
+        frozenset({1}),
+        [(word(name, locale), amount(text)) for name, text in amounts.items()],
+    )
+
+
+def _grants(said: Mapping[str, Any], people: Mapping[str, Person], locale: Locale) -> Table:
+    who = people.get(said["wallet"])
+    rows = [
+        (gift_label(one, who, said["zone"], locale), *_grant_amounts(one)) for one in said["grants"]
+    ]
+    rest = said["grants_left_out"]
+    columns = ("grant", "grant_opening", "grant_given", "grant_spent", "grant_lapsed")
+    return Table(
+        word("grants", locale),
+        tuple(word(name, locale) for name in (*columns, "grant_closing")),
+        frozenset({1, 2, 3, 4, 5}),
+        rows,
+        (word("total", locale), *_grant_amounts(said["credit"])),
+        note=f"{rest:,} {word('grants_left_out', locale)}" if rest else "",
+    )
+
+
+def gift_label(one: Mapping[str, Any], who: Person | None, zone: str, locale: Locale) -> str:
+    """What the grant was called, or whose it is, and until when it is good."""
+    is_of_plan = one["source"] == "plan"
+    label = word("grant_of_plan" if is_of_plan else "grant_of_operator", locale)
+    if is_of_plan:
+        label = f"{label} {one['month']}"
+    if who is not None:
+        label = who.gifts.get(one["transaction"], label)
+    if parse_amount(one["revoked"]):
+        return f"{label} ({word('grant_revoked', locale)})"
+    if one["expires_at"] is None:
+        return label
+    return f"{label} ({word('grant_until', locale)} {moment(one['expires_at'], zone)})"
+
+
+def _grant_amounts(one: Mapping[str, Any]) -> tuple[str, ...]:
+    lapsed = parse_amount(one["expired"]) + parse_amount(one["revoked"])
+    return (
+        amount(one["opening"]),
+        amount(one["given"]),
+        amount(one["spent"]),
+        amount(format_nano(lapsed)),
+        amount(one["closing"]),
     )
 
 

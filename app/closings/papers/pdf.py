@@ -26,6 +26,8 @@ WIDTH = A4[0] - 2 * MARGIN
 ROWS_MAX = 500
 """Of one grid: laying out a longer one takes more than its share of time."""
 NUMBER_WIDTH = 34 * mm
+NARROW_WIDTH = 25 * mm
+"""Where there are more than three columns of numbers."""
 BASIC_PLANE = 0xFFFF
 
 pdfmetrics.registerFont(UnicodeCIDFont(CHINESE))
@@ -113,11 +115,11 @@ def _grids(table: Table) -> Iterator[Any]:
 
 
 def _widths(table: Table) -> list[float]:
-    rest = WIDTH - NUMBER_WIDTH * len(table.numbers)
+    width = NUMBER_WIDTH if len(table.numbers) <= 3 else NARROW_WIDTH  # noqa: PLR2004 - as many fit
+    rest = WIDTH - width * len(table.numbers)
     texts = len(table.columns) - len(table.numbers)
     return [
-        NUMBER_WIDTH if place in table.numbers else rest / texts
-        for place in range(len(table.columns))
+        width if place in table.numbers else rest / texts for place in range(len(table.columns))
     ]
 
 

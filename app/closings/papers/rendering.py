@@ -15,6 +15,7 @@ from app.closings.models import FrozenStatement
 from app.closings.papers import html
 from app.closings.papers.paper import Issuer, Paper, Person, build
 from app.closings.papers.words import Locale
+from app.ledger.credit import store as credit_store
 from app.ledger.transactions import wallet_name
 from app.statement_settings import StatementSettings
 from app.users import store as user_store
@@ -53,13 +54,22 @@ def people_of(session: Session, statement: FrozenStatement) -> dict[str, Person]
     else:
         said = content.read(statement.content)
         ids = [int(one["wallet"].partition(":")[2]) for one in said["members"]]
+    gifts = _gifts(session, statement)
     people = {}
     for begin in range(0, len(ids), PEOPLE_AT_ONCE):
         found = user_store.load_by_ids(session, ids[begin : begin + PEOPLE_AT_ONCE])
         for user in found.values():
-            person = Person(user.name or "", user.subject, user.erased_at is not None)
+            is_erased = user.erased_at is not None
+            called = {} if is_erased else gifts
+            person = Person(user.name or "", user.subject, is_erased, called)
             people[wallet_name(user.id)] = person
     return people
+
+
+def _gifts(session: Session, statement: FrozenStatement) -> dict[int, str]:
+    """What the grants on the statement are called: free text, so not in what is hashed."""
+    listed = content.read(statement.content).get("grants", ())
+    return credit_store.reasons(session, [one["transaction"] for one in listed])
 
 
 def paper_of(
@@ -116,6 +126,12 @@ def _rows(said: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
     for one in said["models"]:
         name, detail = one["model"] or "", "" if one["model"] is not None else "unexplained"
         yield "model", name, detail, "", one["lines"], _Number(one["charge"])
+    for name, value in (said["credit"] or {}).items():
+        yield "credit", name, "", "", "", _Number(value)
+    for one in said.get("grants", ()):
+        where = f"{one['transaction']} {one['expires_at'] or ''}".strip()
+        for name in ("amount", "opening", "given", "spent", "expired", "revoked", "closing"):
+            yield "grant", name, where, "", "", _Number(one[name])
     for one in said.get("entries", ()):
         yield (
             "entry",

@@ -128,6 +128,24 @@ def list_grants(
     return session.scalars(statement.order_by(Grant.transaction_id.desc()).limit(limit)).all()
 
 
+def reasons(session: Session, transaction_ids: Collection[int]) -> dict[int, str]:
+    """What these grants are called, by transaction."""
+    if not transaction_ids:
+        return {}
+    rows = session.execute(
+        sa.select(Grant.transaction_id, Grant.reason).where(
+            Grant.transaction_id.in_(sorted(transaction_ids))
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def count_over(session: Session, moment: datetime) -> int:
+    """Grants that are over by then and whose expiry is not in the books yet."""
+    counted = sa.select(sa.func.count()).select_from(Grant)
+    return session.scalar(counted.where(Grant.closed_at.is_(None), Grant.expires_at <= moment)) or 0
+
+
 def sum_breakage(session: Session, *, since: datetime, until: datetime) -> list[Breakage]:
     """What was granted in the period, and what of ended grants was left, by plan.
 
