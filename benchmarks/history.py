@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import history_office as office
 from app import config
 from app.cli.session import Desk, open_desk
 from app.closings.months import month_after, month_at
@@ -26,8 +27,8 @@ from app.links import commands as link_commands
 from app.links import store as link_store
 from app.links.commands import LinkSpec
 from app.money import NANO
-from app.runtime import Runtime
 from app.plans import store as plan_store
+from app.runtime import Runtime
 from app.simulator import payloads
 from app.simulator.javascript import stringify
 from app.tokens import commands as token_commands
@@ -40,8 +41,6 @@ from app.users import commands as user_commands
 from app.users import store as user_store
 from app.users.commands import UserSpec
 from rich.progress import track
-
-import history_office as office
 
 LINKS = {"support": 5, "sales": 3, "handbook": 2, "legal": 1}
 """Name: how many of the questions, in parts."""

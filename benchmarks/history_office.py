@@ -55,9 +55,7 @@ def prepare(desk: Desk, since: datetime) -> None:
         book = PriceBook(currency=desk.settings.billing.currency, cost_per_point=Decimal("0.62"))
         begins = None if price_store.has_any(session) else since
         prices = PriceSpec(book=book, effective_at=begins, note="with what a point costs us")
-        price_commands.publish(
-            session, prices, currency=book.currency, actor=FINANCE, now=desk.now
-        )
+        price_commands.publish(session, prices, currency=book.currency, actor=FINANCE, now=desk.now)
 
 
 def employ(rng: random.Random, user: User) -> None:

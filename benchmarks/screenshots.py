@@ -67,7 +67,6 @@ FIRST = {
 """Name: a page, and the first link on it whose address matches is what is shown."""
 VISITOR = {"visitor": "/me", "visitor-papers": "/me/statements"}
 VIEWS = {
-VIEWS = {
     "desktop": {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"},
     "phone": {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"},
 }

@@ -84,9 +84,7 @@ def add_directory(service: Service) -> tuple[int, str]:
     desk = service.desk()
     with desk.change() as session:
         spec = DestinationSpec(name=name, kind="directory", path="finance/usage")
-        added = destination_commands.add(
-            session, spec, keys=desk.keys, actor=ACTOR, now=desk.now
-        )
+        added = destination_commands.add(session, spec, keys=desk.keys, actor=ACTOR, now=desk.now)
         found = added.destination.id
     desk.close()
     return found, name

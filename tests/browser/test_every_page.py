@@ -11,9 +11,9 @@ from app.alerts.conditions import CONDITIONS
 from app.alerts.destination_commands import DestinationSpec
 from app.background import handlers, rerate_preview
 from app.background.rerate import Choice
+from app.closings.months import month_text
 from app.codes import commands as code_commands
 from app.codes.commands import BatchSpec
-from app.closings.months import month_text
 from app.config import Settings
 from app.factory import create_app
 from app.metering import store as metering_store
