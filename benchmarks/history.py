@@ -3,7 +3,9 @@
     .venv/bin/python benchmarks/history.py --data-dir /tmp/demo --days 90 --chats 6000
 
 Every answer is metered, priced and posted as if it had come at its time; nothing is written past
-the service. The same seed gives the same history.
+the service. The same seed gives the same history. Beside it stands what operators did: plans,
+prices, departments, credit that expires, closed months, schedules; a running service makes their
+files.
 """
 
 import argparse
@@ -14,8 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import history_office as office
 from app import config
 from app.cli.session import Desk, open_desk
+from app.closings.months import month_after, month_at
 from app.funding import changes
 from app.funding.changes import Change
 from app.keys import new_reference
@@ -23,6 +27,7 @@ from app.links import commands as link_commands
 from app.links import store as link_store
 from app.links.commands import LinkSpec
 from app.money import NANO
+from app.plans import store as plan_store
 from app.runtime import Runtime
 from app.simulator import payloads
 from app.simulator.javascript import stringify
@@ -81,6 +86,7 @@ GENERATIONS = ("G3", "G4", "G5")
 CREDIT = 2000 * NANO
 TOP_UP_EVERY = 60
 SATURDAY = 5
+FAVOURED = 8
 LAUNCH = 0.35
 """How busy the first day is, compared with the last."""
 
@@ -97,17 +103,25 @@ def main() -> None:
     rng = random.Random(options.seed)
     with open_desk() as desk:
         now = desk.now
+        begun = now - timedelta(days=options.days)
+        office.prepare(desk, begun)
         keys = dict(made_links(desk))
-        people = list(made_people(desk, rng, options.people, now - timedelta(days=options.days)))
+        people = list(made_people(desk, rng, options.people, begun))
         runtime = Runtime.build(config.load())
         try:
             moments = sorted(times(rng, now, options.days, options.chats))
+            favoured = [person.user_id for person in people[:FAVOURED]]
+            gifts = [begun + timedelta(days=30), now - timedelta(days=20)]
             for number, moment in enumerate(track(moments, description="Playing chats")):
+                while gifts and gifts[0] <= moment:
+                    office.give(desk, favoured, gifts.pop(0), days=30)
                 play(runtime, rng, keys, people, moment)
                 if number % TOP_UP_EVERY == 0:
                     top_up(desk, rng.choice(people), moment, f"history:{options.seed}:{number}")
         finally:
             runtime.close()
+        first = month_at(begun, desk.settings.zone)
+        office.keep_books(desk, [first, month_after(first)])
 
 
 def parsed() -> argparse.Namespace:
@@ -148,11 +162,18 @@ def made_people(desk: Desk, rng: random.Random, count: int, since: datetime) -> 
         subject = f"{given}.{family}{number}".lower()
         with desk.change() as session:
             issuer = token_store.get_issuer(session, LOCAL)
-            spec = UserSpec(issuer_id=issuer.id, subject=subject, name=f"{given} {family}")
+            plan = plan_store.find_by_name(session, office.STAFF) if number % 3 else None
+            spec = UserSpec(
+                issuer_id=issuer.id,
+                subject=subject,
+                name=f"{given} {family}",
+                plan_id=None if plan is None else plan.id,
+            )
             known = user_store.find(session, issuer.id, subject)
             user = known or user_commands.create(
                 session, spec, uid=desk.keys.uid(LOCAL, subject), actor=desk.actor, now=since
             )
+            office.employ(rng, user)
             tokens = {
                 name: token_commands.mint(
                     session,

@@ -49,9 +49,9 @@ GROUPS: tuple[Group, ...] = (
             Entry("prices.index", _("Prices"), "tags", "prices:read"),
             Entry("codes.index", _("Redemption codes"), "gift", "codes:read"),
             Entry("grants.index", _("Granted credit"), "stars", "wallets:read"),
-            Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
             Entry("closings.index", _("Billing periods"), "calendar-check", "ledger:read"),
             Entry("statements.index", _("Statements"), "receipt", "wallets:read"),
+            Entry("ledger.index", _("Ledger"), "journal-check", "ledger:read"),
         ),
     ),
     Group(

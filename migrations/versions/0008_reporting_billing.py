@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from alembic import op
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -11,6 +11,7 @@ from app.alerts.conditions import CONDITIONS
 from app.alerts.destination_commands import DestinationSpec
 from app.background import handlers, rerate_preview
 from app.background.rerate import Choice
+from app.closings.months import month_text
 from app.codes import commands as code_commands
 from app.codes.commands import BatchSpec
 from app.config import Settings
@@ -23,6 +24,7 @@ from app.tokens import issuer_commands
 from app.tokens.issuers import IssuerSpec
 from werkzeug.routing import Rule
 
+import browser_office as office
 from browser_console import Console, troubles, violations
 from running_service import ACTOR, Service, wait_for
 
@@ -36,7 +38,7 @@ NOT_TO_BE_OPENED = {
     "users.personal_data",
     "views.show",  # leads to the page whose view it is
 }
-DOWNLOAD = re.compile(r"\.(csv|jsonl?)$|/exports/.")
+DOWNLOAD = re.compile(r"\.(csv|jsonl?)$|/files?(/|$)")
 NOT_OURS = {"documents.viewer"}
 """The viewer of the API document: it is another project's page."""
 NODE = {"id": "n", "moduleType": "chatNode", "model": "gpt-4o", "totalPoints": 1}
@@ -103,11 +105,13 @@ def examples(console: Console) -> dict[str, object]:
     assert link.start(token)["success"] is True
     answer = link.finish(token, [NODE])
     assert answer["success"] is True
+    user_id = _id(service, "users", "subject", subject)
     refused = link.start(service.add_visitor(credit=0))["reference"]
     wait_for(lambda: _is_there(service, "refusals", refused), service.log)
     return {
         **_made(service, link.link_id),
-        "user_id": _id(service, "users", "subject", subject),
+        **_kept(service, user_id),
+        "user_id": user_id,
         "link_id": link.link_id,
         "plans.show": plan.name,
         "version": 1,
@@ -153,6 +157,25 @@ def _made(service: Service, link_id: int) -> dict[str, object]:
         }
     desk.close()
     return made
+
+
+def _kept(service: Service, user_id: int) -> dict[str, object]:
+    """A closed month, credit, and files that a worker made and delivered."""
+    month = office.month_to_close(service)
+    office.pay_in(service, user_id, month)
+    office.close_month(service, month)
+    destination_id, _ = office.add_directory(service)
+    schedule_id, delivery_id = office.deliver_report(service, destination_id)
+    return {
+        "month": month_text(month),
+        "number": office.statement_of(service, user_id),
+        "grants.show": office.give_credit(service, user_id),
+        "destinations.show": destination_id,
+        "destinations.new": "s3",
+        "schedule_id": schedule_id,
+        "delivery_id": delivery_id,
+        "export_id": office.make_export(service),
+    }
 
 
 def _id(service: Service, table: str, column: str, value: str) -> int:

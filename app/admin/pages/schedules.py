@@ -106,7 +106,7 @@ def switch(schedule_id: int) -> AnyResponse:
 def run(schedule_id: int) -> AnyResponse:
     def work() -> AnyResponse:
         made = schedules.run_now(access.desk(), schedule_id)
-        said = _("%(period)s is being made; load the page again.", period=made.period)
+        said = _("%(period)s is being made; the page follows by itself.", period=made.period)
         return done(said, "schedules.show", schedule_id=schedule_id)
 
     return attempt(work, lambda: show(schedule_id))
@@ -117,7 +117,7 @@ def run(schedule_id: int) -> AnyResponse:
 def again(schedule_id: int, run_id: int) -> AnyResponse:
     def work() -> AnyResponse:
         made = schedules.run_again(access.desk(), run_id)
-        said = _("%(period)s is being made; load the page again.", period=made.period)
+        said = _("%(period)s is being made; the page follows by itself.", period=made.period)
         return done(said, "schedules.show", schedule_id=schedule_id)
 
     return attempt(work, lambda: show(schedule_id))

@@ -80,12 +80,14 @@
   });
 
   // What is going on in the background is shown as it goes.
-  // Not under the hands of somebody who types or is being asked.
+  // Not under the hands of somebody who types, has typed or is being asked.
   const live = document.querySelector("[data-reload-s]");
+  let hasTyped = false;
+  document.addEventListener("input", () => (hasTyped = true));
   if (live)
     setInterval(() => {
       const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
-      if (!typing && !document.querySelector("dialog[open]")) location.reload();
+      if (!typing && !hasTyped && !document.querySelector("dialog[open]")) location.reload();
     }, 1000 * Number(live.dataset.reloadS));
 
   on("click", "[data-print]", () => window.print());

@@ -1,0 +1,142 @@
+"""What operators did beside months of chats: plans, prices, departments, closings, deliveries."""
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from app.audit.journal import Actor
+from app.background import export, handlers
+from app.background.periodic import enqueue_at
+from app.cli.session import Desk
+from app.closings import closing
+from app.closings.months import window
+from app.closings.ordering import order_of
+from app.codes import commands as code_commands
+from app.codes.commands import BatchSpec
+from app.deliveries import destination_commands
+from app.deliveries.destination_commands import DestinationSpec
+from app.funding import grants
+from app.funding.grants import Grace
+from app.money import NANO
+from app.plans import commands as plan_commands
+from app.plans import store as plan_store
+from app.plans.commands import PlanSpec
+from app.pricing import commands as price_commands
+from app.pricing import store as price_store
+from app.pricing.book import PriceBook
+from app.pricing.commands import PriceSpec
+from app.saved_views import commands as view_commands
+from app.saved_views.commands import Owner, ViewSpec
+from app.schedules import commands as schedule_commands
+from app.schedules import running
+from app.schedules.commands import By, ScheduleSpec
+from app.schedules.kinds import KINDS
+from app.users import commands as user_commands
+from app.users.models import User
+from app.users.profile import Profile
+
+DEPARTMENTS = ("Customer care", "Sales", "Research", "Legal", "财务部", "市场部")
+STAFF = "staff"
+VIEWS = {
+    "Departments and models": "by=attribute%3Adepartment&by=model&sort=charge",
+    "Links by day": "by=link&per=day&sort=charge",
+}
+FINANCE = Actor("finance", "cli")
+
+
+def prepare(desk: Desk, since: datetime) -> None:
+    """What was there before the first question: a plan with credit, and prices with their cost."""
+    with desk.change() as session:
+        if plan_store.find_by_name(session, STAFF) is not None:
+            return
+        spec = PlanSpec(name=STAFF, monthly_credit=Decimal(60))
+        plan_commands.create(session, spec, actor=desk.actor, now=since)
+        book = PriceBook(currency=desk.settings.billing.currency, cost_per_point=Decimal("0.62"))
+        begins = None if price_store.has_any(session) else since
+        prices = PriceSpec(book=book, effective_at=begins, note="with what a point costs us")
+        price_commands.publish(session, prices, currency=book.currency, actor=FINANCE, now=desk.now)
+
+
+def employ(rng: random.Random, user: User) -> None:
+    """A department and an address, as an issuer would say them."""
+    department = rng.choices(DEPARTMENTS, range(len(DEPARTMENTS), 0, -1))[0]
+    attributes = {"department": department, "email": f"{user.subject}@example.com"}
+    user_commands.refresh(user, Profile(attributes=attributes))
+
+
+def give(desk: Desk, user_ids: Sequence[int], moment: datetime, days: int) -> None:
+    """Credit that expires."""
+    for user_id in user_ids:
+        grace = Grace(
+            user_id=user_id,
+            amount=40 * NANO,
+            currency=desk.settings.billing.currency,
+            reason="for trying the new assistant",
+            idempotency_key=f"history:grant:{user_id}:{moment:%Y-%m-%d}",
+            expires_at=moment + timedelta(days=days),
+        )
+        grants.grant(desk.db, grace, actor=FINANCE, now=moment)
+
+
+def keep_books(desk: Desk, months: Sequence[int]) -> None:
+    """Close months, send reports to a directory, have an export made, print codes."""
+    for month in months:
+        order = order_of(
+            desk.settings, month, actor=FINANCE, now=desk.now, reason="the month is over"
+        )
+        for _ in closing.close(desk.db, order):
+            pass
+    destination = _destination(desk)
+    _schedules(desk, destination)
+    _export(desk, months[-1])
+    with desk.change() as session:
+        batch = BatchSpec(
+            name=f"autumn fair {desk.now:%Y-%m-%d %H%M%S}",
+            amount=20 * NANO,
+            currency=desk.settings.billing.currency,
+            count=40,
+        )
+        code_commands.create(session, batch, keys=desk.keys, actor=FINANCE, now=desk.now)
+
+
+def _destination(desk: Desk) -> int:
+    with desk.change() as session:
+        spec = DestinationSpec(name="finance-share", kind="directory", path="finance/usage")
+        added = destination_commands.add(
+            session, spec, keys=desk.keys, actor=desk.actor, now=desk.now
+        )
+        return added.destination.id
+
+
+def _schedules(desk: Desk, destination_id: int) -> None:
+    by = By(FINANCE, FINANCE.name, desk.now)
+    enqueue = enqueue_at(desk.now)
+    with desk.change() as session:
+        for (name, query), every in zip(VIEWS.items(), ("month", "week"), strict=True):
+            view = view_commands.create(
+                session,
+                ViewSpec(page="usage", name=name, query=query, is_shared=True),
+                owner=Owner(FINANCE.name),
+                now=desk.now,
+            )
+            spec = ScheduleSpec.model_validate(
+                {
+                    "name": name,
+                    "kind": "report",
+                    "every": every,
+                    "destination_ids": [destination_id],
+                    "parameters": {"view_id": view.id, "locale": "en"},
+                }
+            )
+            schedule = schedule_commands.add(session, spec, kinds=KINDS, by=by)
+            running.run_now(session, schedule, enqueue=enqueue, kinds=KINDS, by=by)
+
+
+def _export(desk: Desk, month: int) -> None:
+    span = window(month, desk.settings.zone)
+    asked = export.Parameters(
+        table="lines", format="parquet", since=span.starts_at, until=span.ends_at
+    )
+    with desk.change() as session:
+        handlers.enqueue(session, export.KIND, asked, actor=FINANCE, now=desk.now)
