@@ -42,10 +42,10 @@ def watch(engine: Engine) -> None:
 
 def _before(*_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
     if (spent := _spent.get()) is not None:
-        spent.began = time.perf_counter()
+        spent.began = time.monotonic()
 
 
 def _after(*_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
     if (spent := _spent.get()) is not None:
         spent.statements += 1
-        spent.seconds += time.perf_counter() - spent.began
+        spent.seconds += time.monotonic() - spent.began
