@@ -19,5 +19,6 @@ class StatementSettings(BaseModel):
     address: str = Field(default="", max_length=500)
     """Below the company; lines are kept."""
     tax_id: str = Field(default="", max_length=100)
+    """Of the company, below its address."""
     note: str = Field(default="", max_length=1000)
     """At the end of each statement: how to pay, whom to ask."""

@@ -133,6 +133,7 @@ def test_job_of_the_machine_runs_whoever_leads(runtime, now):
     assert ran == [now + HOUR]
     assert [job.name for job in worker.JOBS if job.runs_everywhere] == [
         "drain_spool",
+        "prune_exports",
         "sweep_outbox",
     ]
 

@@ -1,6 +1,7 @@
 """Schedules, deliveries and destinations, as an operator sees and changes them."""
 
 import re
+import uuid
 
 import pytest
 from app.audit.models import AuditEntry
@@ -15,20 +16,20 @@ from admin_builders import House
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]+")
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory, sqlite_template, valkey_url):
+@pytest.fixture
+def house(tmp_path, sqlite_template, valkey_url):
     made = House(
-        tmp_path_factory.mktemp("mailroom"),
+        tmp_path,
         sqlite_template,
         valkey_url,
-        "mailroom",
+        f"h{uuid.uuid4().hex[:12]}",
         deliveries={"allow_private_addresses": True},
     )
     yield made
     made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def finance(house):
     """A browser of somebody in finance, with a directory to send to and a view to send."""
     browser = house.browser("finance")
@@ -118,6 +119,9 @@ def test_a_schedule_is_changed_switched_and_removed(house, finance):
 
 def test_destinations_are_tested_changed_and_not_removed_while_in_use(house, finance):
     assert "It works." in finance.post("/admin/destinations/1/test")
+    finance.get("/admin/schedules/new?view=1")
+    finance.post("/admin/schedules/new", **form(name="daily"))
+    finance.get("/admin/destinations/")
     finance.get("/admin/destinations/new/s3")
     said = {"name": "minio", "bucket": "reports", "access_key": "AKIA", "secret_key": "hush hush"}
     said["locale"] = "en"

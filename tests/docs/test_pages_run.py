@@ -39,6 +39,7 @@ SCENES = {
     "docs/how-it-counts.md": [],
     "docs/visitor-page.md": ["users add alice"],
     "docs/alerts.md": [],
+    "docs/privacy.md": [],
 }
 """What a page takes for granted."""
 

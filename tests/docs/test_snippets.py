@@ -48,6 +48,8 @@ ALL = [
     Runtime("SignToken.java", "java", ("javac", "--version")),
     Runtime("sign_token.php", "php", ("php", "-r", "exit(PHP_VERSION_ID < 80000 ? 1 : 0);")),
 ]
+ELSEWHERE = {"follow_into_duckdb.py"}
+"""Signs nothing; tests/feed runs it."""
 PRESENT = [one for one in ALL if one.is_there]
 
 
@@ -81,9 +83,8 @@ def _verify(token, issuer=ISSUER):
 
 
 def test_every_snippet_is_run_where_its_language_is_there():
-    assert sorted(one.file for one in ALL) == sorted(
-        p.name for p in SNIPPETS.iterdir() if p.is_file()
-    )
+    found = {path.name for path in SNIPPETS.iterdir() if path.is_file()}
+    assert {one.file for one in ALL} == found - ELSEWHERE
     assert "sign_token.py" in [one.file for one in PRESENT]
 
 

@@ -31,6 +31,8 @@ def test_created_plan_is_audited_and_announced(db, now):
         "limits": {"points_per_day": "1.5"},
         "credit_limit": "20",
         "price_multiplier": "0.8",
+        "monthly_credit": "0",
+        "monthly_priority": 50,
     }
     with db.read() as session:
         (entry,) = session.query(AuditEntry)
