@@ -24,6 +24,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("patient")
 patient = hypothesis.settings.get_profile("patient")
+hypothesis.settings.register_profile("ci", parent=patient, max_examples=15)
 hypothesis.settings.register_profile("long", parent=patient, max_examples=2000)
 
 

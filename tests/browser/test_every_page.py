@@ -198,6 +198,7 @@ def address(rule: Rule, examples: dict[str, object]) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", fill, rule.rule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: f"{look.locale}-{look.colours}")
 def test_every_page_is_complete_and_accessible(console: Console, examples, tmp_path, look):
     page = console.open("owner", locale=look.locale, color_scheme=look.colours)
