@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
@@ -21,9 +21,15 @@ from app.money import EXACT
 MODELS_MAX = 500
 
 
-def _no_float(value: object) -> object:
+def _exact(value: object) -> object:
+    """The Decimal that text or an integer says, also where nothing else is converted."""
     if isinstance(value, float):
         raise ValueError('write amounts as text, such as "0.25": a float is not exact')  # noqa: TRY004 - pydantic turns it into its own error
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            raise ValueError('write amounts as plain decimals, such as "0.25"') from None
     return value
 
 
@@ -46,7 +52,7 @@ _AS_JSON: JsonSchemaValue = {
 
 Price = Annotated[
     Decimal,
-    BeforeValidator(_no_float),
+    BeforeValidator(_exact),
     Field(ge=0, le=10**6, decimal_places=9),
     AfterValidator(_shortest),
     WithJsonSchema(_AS_JSON, mode="validation"),

@@ -29,6 +29,8 @@ ClaimPath = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def _listed(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
     return (value,) if isinstance(value, str) else value
 
 

@@ -175,13 +175,13 @@ def test_a_letter_that_failed_is_sent_later_and_names_no_address(house, books, p
     post.refused.add("bob@x.example")
     number = "2026-000002"
     program = house.program("wallets:read", "wallets:write")
-    program.post("/statements/mail", {"number": number}, status=202)
+    program.post("/statement-mails", {"number": number}, status=202)
     work(house)
     (letter,) = program.get(f"/statements/{number}")["mails"]
     assert letter["state"] == "failed"
     assert "bob@" not in letter["error"]
     post.refused.clear()
-    program.post("/statements/mail", {"number": number}, status=202)
+    program.post("/statement-mails", {"number": number}, status=202)
     work(house)
     (letter,) = program.get(f"/statements/{number}")["mails"]
     assert letter["state"] == "sent"

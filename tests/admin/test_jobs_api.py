@@ -93,3 +93,11 @@ def test_only_who_may_change_prices_starts_it(house, program):
     reader.post("/jobs", {"kind": "rerate", "parameters": PARAMETERS}, status=403)
     reader.post(f"/jobs/{job['id']}/cancel", {}, status=403)
     reader.get(f"/jobs/{2**64}", status=404)
+
+
+@pytest.mark.parametrize(
+    "said", [{"user_id": False}, {"user_id": "1"}, {"link_id": True}, {"allow_negative": 0}]
+)
+def test_a_truth_is_no_number_and_a_number_is_no_truth(program, said):
+    body = {"kind": "rerate", "parameters": PARAMETERS | said}
+    program.post("/jobs", body, status=422)

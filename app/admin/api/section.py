@@ -227,13 +227,14 @@ def _view(endpoint: Endpoint, handler: Callable[..., Any]) -> Callable[..., Resp
             raise NotFound("no row has such an id")
         given: dict[str, Any] = dict(parts)
         if endpoint.query is not None:
-            given["query"] = _validated(endpoint.query, _query_values())
+            query = endpoint.query
+            given["query"] = _validated(lambda: query.model_validate(_query_values()))
         elif request.args:
             raise InvalidInput(
                 [FieldProblem(field=name, message="not known here") for name in request.args]
             )
         if endpoint.body is not None:
-            given["body"] = _validated(endpoint.body, _without_nul(_body_value()))
+            given["body"] = _validated_body(endpoint.body)
         if endpoint.is_idempotent:
             given["idempotency_key"] = _idempotency_key(access.desk())
         return _rendered(endpoint, handler(access.desk(), **given))
@@ -248,19 +249,21 @@ def _query_values() -> dict[str, Any]:
     }
 
 
-def _body_value() -> object:
+def _validated_body(model: type[BaseModel]) -> BaseModel:
     if not request.is_json:
         raise Invalid("send JSON, with Content-Type: application/json", code="not_json")
     raw = web.read_body(request, bytes_max=BODY_BYTES_MAX)
     try:
         request._cached_data = raw  # noqa: SLF001 - read once
-        return request.get_json(cache=False)
+        _refuse_nul(request.get_json(cache=False))
     except (BadRequest, RecursionError):
         raise Invalid("the body is not JSON", code="not_json") from None
+    # From the text: there true and "1" are no numbers, and texts still are times and amounts.
+    return _validated(lambda: model.model_validate_json(raw, strict=True))
 
 
-def _without_nul(value: object) -> object:
-    """The value; PostgreSQL takes no text with NUL, and nobody means one."""
+def _refuse_nul(value: object) -> None:
+    """PostgreSQL takes no text with NUL, and nobody means one."""
     waiting = [value]
     while waiting:
         one = waiting.pop()
@@ -270,12 +273,11 @@ def _without_nul(value: object) -> object:
             waiting += [*one.keys(), *one.values()]
         if isinstance(one, list):
             waiting += one
-    return value
 
 
-def _validated(model: type[BaseModel], values: object) -> BaseModel:
+def _validated(validate: Callable[[], BaseModel]) -> BaseModel:
     try:
-        return model.model_validate(values)
+        return validate()
     except ValidationError as error:
         raise InvalidInput(
             [

@@ -24,7 +24,7 @@ def list_statements(desk: Desk, query: StatementQuery) -> StatementPage:
     return statements.index(desk, query)
 
 
-@section.post("/statements/mail", permission="wallets:write", status=202)
+@section.post("/statement-mails", permission="wallets:write", status=202)
 def mail_statements(desk: Desk, body: MailIn) -> JobOut:
     """Have a worker mail the statements of a month, or one, as PDF.
 
