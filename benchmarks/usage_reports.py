@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from app.db import Database
 from app.ledger.models import Transaction
 from app.metering.models import UsageEvent
+from app.reports import store as report_store
 from app.reports.events.detail import find_event
 from app.reports.events.listing import list_events
 from app.reports.events.store import EventFilters
@@ -37,7 +39,7 @@ Work = Callable[[Session], object]
 
 
 def works(db: Database, reference: str, now: datetime) -> dict[str, Work]:
-    """What is measured: a month that ends now, and pages of single answers."""
+    """What is measured: thirty days with today, and pages of single answers."""
     return {
         **_reports(now),
         **_pages(db, reference, now),
@@ -45,10 +47,11 @@ def works(db: Database, reference: str, now: datetime) -> dict[str, Work]:
 
 
 def _reports(now: datetime) -> dict[str, Work]:
-    month = now - timedelta(days=30)
+    end = datetime.combine(now.astimezone(ZONE), datetime.min.time(), ZONE) + timedelta(days=1)
+    month = end - timedelta(days=30)
 
     def report(**asked: object) -> Work:
-        known = {"since": month, "until": now, "zone": ZONE}
+        known = {"since": month, "until": end, "zone": ZONE}
         query = Query(**{**known, **asked})  # type: ignore[arg-type]
         return lambda session: explore(session, query)
 
@@ -61,13 +64,16 @@ def _reports(now: datetime) -> dict[str, Work]:
             by=("model",), per="day", limit=8, zone=ELSEWHERE
         ),
         "all by link, per month": report(
-            by=("link",), per="month", since=now - timedelta(days=400)
+            by=("link",), per="month", since=end - timedelta(days=400)
         ),
         "top 20 users of the month": report(by=("user",), limit=20),
-        "top 20 users of all time": report(by=("user",), limit=20, since=now - timedelta(days=400)),
+        "top 20 users of 720 hours": report(
+            by=("user",), limit=20, since=now - timedelta(days=30), until=now
+        ),
+        "top 20 users of all time": report(by=("user",), limit=20, since=end - timedelta(days=400)),
         "visitors of the month": report(with_visitors=True),
         "visitors per day of the month": report(with_visitors=True, per="day"),
-        "hours of a week": report(per="hour", since=now - timedelta(days=7)),
+        "hours of a week": report(per="hour", since=end - timedelta(days=7)),
         "heaviest user's month, per day": report(filters=heavy, per="day"),
         "heaviest user's month, by model": report(filters=heavy, by=("model",)),
         "a user's month, per day": report(filters=common, per="day"),
@@ -123,6 +129,8 @@ def _print_growth(found: Mapping[str, Any], before: Mapping[str, Any]) -> None:
 
 def main() -> int:
     options = _options()
+    if options.without_totals:
+        _forget_totals()
     db = Database(options.url, statement_timeout_s=600)
     with db.read() as session:
         newest = session.scalars(
@@ -164,6 +172,16 @@ def main() -> int:
     return 0
 
 
+def _forget_totals() -> None:
+    """Have reports read the sums that totals are made of, as where there are none."""
+    known = report_store.position
+
+    def position(session: Session) -> report_store.Position:
+        return replace(known(session), totals_from=None)
+
+    report_store.position = position
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
@@ -171,6 +189,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--budget", type=float, default=15, help="seconds for each, about")
     parser.add_argument(
         "--only", default="", help="those with this in their names; or exports, exports lines"
+    )
+    parser.add_argument(
+        "--without-totals", action="store_true", help="reports as if there were none"
     )
     parser.add_argument("--json", type=Path, help="write what was found there")
     parser.add_argument("--before", type=Path, help="such a file of fewer events, to compare with")

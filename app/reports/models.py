@@ -206,7 +206,8 @@ class UsageCorrection(Base):
 
     __tablename__ = "usage_corrections"
     __table_args__ = (
-        sa.Index(None, "used_start"),
+        sa.Index(None, "kind", "start"),
+        sa.Index(None, "kind", "used_start"),
         sa.CheckConstraint(
             "kind IN ('rerated', 'reversed', 'refunded', 'adjusted', 'topped_up', 'redeemed', "
             "'granted', 'expired')",

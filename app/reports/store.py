@@ -90,7 +90,8 @@ def top_sums(
     """
     if sort == "charge" and wanted.by == ("user",):
         only = top_store.candidates(session, wanted, limit, zone)
-        wanted = wanted if only is None else replace(wanted, only=only)
+        if only is not None:
+            return sums(session, replace(wanted, only=only), sort=sort, limit=limit)
     if "user" in wanted.by and not sources.reads_books(wanted):
         return _sums_of_top(session, wanted, sort, limit)
     return sums(session, wanted, sort=sort, limit=limit)
@@ -143,8 +144,8 @@ def visitors(session: Session, wanted: Wanted) -> dict[Place, int]:
     source = sources.users_of(session, wanted)
     if _has_each_once(wanted):
         each = sa.select(source.bucket, sa.func.count()).select_from(source.rows)
-        counted = session.execute(each.group_by(source.bucket), source.given)
-        return {(bucket, ()): number for bucket, number in counted}
+        found = session.execute(each.group_by(source.bucket), source.given)
+        return {(bucket, ()): number for bucket, number in found}
     keys = [source.groups[group] for group in wanted.by]
     names = [f"key_{place}" for place in range(len(keys))]
     people = (
@@ -156,19 +157,25 @@ def visitors(session: Session, wanted: Wanted) -> dict[Place, int]:
         .select_from(source.rows)
         .where(*sources.conditions(wanted, source))
         .group_by(source.bucket, *keys, source.groups["user"])
-        .having(source.existing)
-        .subquery()
     )
-    grouped = [people.c.bucket, *(people.c[name] for name in names)]
+    if not _is_added(wanted):
+        people = people.having(source.existing)
+    table = people.subquery()
+    grouped = [table.c.bucket, *(table.c[name] for name in names)]
     counts = sa.select(*grouped, sa.func.count()).group_by(*grouped)
     return {(row[0], tuple(row[1:-1])): row[-1] for row in session.execute(counts, source.given)}
 
 
 def _has_each_once(wanted: Wanted) -> bool:
     """Whether each user has one row in each bucket, and there are rows of no others."""
-    if wanted.dimensions or not sources.has_user_totals(wanted):
+    if wanted.dimensions or not sources.has_user_totals(wanted) or not _is_added(wanted):
         return False
     return all(len(spans) == 1 and is_single(spans[0]) for spans in wanted.buckets)
+
+
+def _is_added(wanted: Wanted) -> bool:
+    """Whether nothing is taken away again, so that whoever has a row has an answer."""
+    return all(span.sign > 0 for spans in wanted.buckets for span in spans)
 
 
 def times(session: Session, wanted: Wanted) -> dict[Place, Counter[int]]:

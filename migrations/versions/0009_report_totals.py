@@ -1,5 +1,7 @@
 """Sums of the whole house, by user alone and by model alone: few rows where there were many.
 
+And corrections by their kind: few are of charges, and reports asked all for them.
+
 Only adds: what was counted before is added up by the worker, day by day, and a version that does
 not know of them leaves them behind, which is seen (``report_positions.totals_event_id``).
 """
@@ -12,6 +14,7 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+CORRECTED = ("start", "used_start")
 USERS, MODELS = "usage_user_totals", "usage_model_totals"
 SUMS = (
     *("questions", "points", "charge", "input_tokens", "output_tokens"),
@@ -21,6 +24,11 @@ COSTS = ("cost", "costed_points")
 
 
 def upgrade() -> None:
+    for name in CORRECTED:
+        op.create_index(
+            op.f(f"ix_usage_corrections_kind_{name}"), "usage_corrections", ["kind", name]
+        )
+    op.drop_index(op.f("ix_usage_corrections_used_start"), "usage_corrections")
     op.add_column(
         "report_positions",
         sa.Column("totals_event_id", sa.BigInteger(), nullable=False, server_default="0"),
@@ -43,6 +51,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table(MODELS)
     op.drop_table(USERS)
+    op.create_index(op.f("ix_usage_corrections_used_start"), "usage_corrections", ["used_start"])
+    for name in CORRECTED:
+        op.drop_index(op.f(f"ix_usage_corrections_kind_{name}"), "usage_corrections")
     op.drop_column("report_positions", "totals_from")
     op.drop_column("report_positions", "totals_event_id")
 

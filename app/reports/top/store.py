@@ -2,11 +2,13 @@
 
 The thought is that of threshold algorithms (Fagin, Lotem, Naor: Optimal aggregation algorithms for
 middleware, 2003). A period is made of days and months, of each of which an index has the users in
-the order of their charge. Whoever is charged ``floor`` in all is charged, in at least one of these,
-that one's share of it. So with the last of as many users as are wanted for a floor, all that can be
-among the first are found by looking at the heads of those lists alone.
+the order of their charge. However a sum, ``floor``, is shared out among these: whoever is charged
+as much in all is charged, in at least one of them, that one's share. So when as many users as are
+wanted are known to be charged ``floor``, all that can be among the first are found by looking at
+the heads of those lists alone.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -46,14 +48,19 @@ def candidates(
     floor = _floor(session, wanted, lists, limit)
     if floor <= 0:
         return None
-    whole = sum(map(_length, lists))
-    least = [(one.width, one.low, -(-floor * _length(one) // whole)) for one in lists]
+    whole = sum(map(_weight, lists))
+    least = [(one.width, one.low, -(-floor * _weight(one) // whole)) for one in lists]
     found = _charged_at_least(session, least)
     return None if len(found) > CANDIDATES_MAX else [(user_id,) for user_id in found]
 
 
 def _length(span: Span) -> int:
     return span.high - span.low
+
+
+def _weight(span: Span) -> int:
+    """Its share: more than by its length for a short one, where chance has many far ahead."""
+    return math.isqrt(_length(span))
 
 
 def _floor(session: Session, wanted: Wanted, lists: Sequence[Span], limit: int) -> int:
