@@ -16,6 +16,8 @@ class UsageEvent(Base):
     __table_args__ = (
         sa.Index(None, "user_id", "received_at"),
         sa.Index(None, "link_id", "received_at"),
+        sa.Index(None, "plan_id", "received_at", "id"),
+        sa.Index(None, "segment_id", "received_at", "id"),
         sa.Index(None, "received_at", "id"),
         sa.Index(
             "ix_usage_events_with_warnings",
