@@ -145,6 +145,7 @@ ERRORS = {
         "The codes cannot be shown any more: they were confirmed as printed, or it is too long ago."
     ),
     "code_malformed": _("This is no code, or something in it is mistyped: compare it again."),
+    "code_credit_over": _("The credit of the codes would be over already: choose a later day."),
     "code_unknown": _("No code reads like this, or somebody else has redeemed it."),
     "code_expired": _("The code has expired."),
     "code_paused": _("The batch of this code is paused."),

@@ -93,7 +93,8 @@ def redeem_code() -> AnyResponse:
     with here.db.read() as session:
         user = here.user(session)
         actor, user_id = here.actor(user), user.id
-    ask = Ask(user_id, request.form.get("code", ""), here.settings.billing.currency)
+    settings = here.settings
+    ask = Ask(user_id, request.form.get("code", ""), settings.billing.currency, settings.zone)
     try:
         done = redeem(here.db, ask, keys=here.keys, actor=actor, now=here.now)
     except (Invalid, Conflict, NotFound, Denied) as problem:

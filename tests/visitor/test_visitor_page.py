@@ -1,13 +1,15 @@
 """What visitors see of their own, and what they do there."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from app.admission.periods import periods_at
+from app.codes.commands import Credit
 from app.limits import VisitorLimits
 from app.metering.answers import store as answers
+from app.moments import after_day
 from app.plans import commands as plan_commands
 from app.plans import store as plan_store
 from app.plans.commands import PlanSpec
@@ -123,6 +125,18 @@ def test_the_plans_credit_is_there_before_the_first_question(portal):
         assert said in browser.text()
         assert browser.text().count("were given to you") == 1
     assert portal.hook("start", portal.mint(user_id), question="?")["success"]
+
+
+def test_a_code_may_give_credit_that_expires(portal):
+    credit = Credit(expires_at=after_day(date(2099, 12, 31), portal.house.settings.zone))
+    user_id, code = portal.add_user(), portal.code(credit=credit)
+    browser = portal.visitor(user_id)
+    for _ in range(2):
+        browser.get("/me")
+        browser.post("/me/redeem", code=code)
+        assert "20.00 CNY were added to your balance" in browser.text()
+        said = "20.00 of it were given to you, good until and including 2099-12-31 · code 1 of"
+        assert browser.text().count(said) == 1
 
 
 def test_the_statement_adds_up(portal):

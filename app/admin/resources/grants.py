@@ -19,7 +19,7 @@ from app.ledger.credit import store
 from app.ledger.credit.models import Grant
 from app.ledger.credit.monthly import is_due
 from app.ledger.credit.store import Breakage, Filters
-from app.ledger.grants import PRIORITY, PRIORITY_MAX
+from app.ledger.grants import PRIORITY, PRIORITY_MAX, source_of
 from app.moments import Moment
 from app.money import from_nano, to_nano
 from app.people.credit import Left, credit_standing
@@ -29,7 +29,7 @@ from app.tokens.issuers import parse_configured
 from app.users import store as user_store
 
 State = Literal["in_force", "used_up", "over", "expired", "revoked"]
-Source = Literal["operator", "plan"]
+Source = Literal["operator", "plan", "code"]
 
 
 class GrantOut(BaseModel):
@@ -104,9 +104,10 @@ class RevokedOut(FundedOut):
 
 
 class BreakageOut(BaseModel):
-    """Grants of one plan, or of operators, in the period."""
+    """Grants of one plan, of operators, or of redeemed codes, in the period."""
 
-    plan: str | None = Field(description="Null: what operators gave.")
+    plan: str | None = Field(description="Null: what operators or codes gave.")
+    source: Source
     given: int
     granted: Amount
     ended: int
@@ -239,7 +240,7 @@ def _outs(desk: Desk, session: Session, rows: list[tuple[Grant, int]]) -> list[G
             user_id=row.user_id,
             subject=subjects.get(row.user_id, ""),
             state=_state(row, left, desk.now),
-            source="operator" if row.plan_id is None else "plan",
+            source=source_of(row.source),
             plan=names.get(row.plan_id or 0),
             month=row.month,
             amount=from_nano(row.amount),
@@ -266,6 +267,7 @@ def _state(row: Grant, left: int, now: datetime) -> State:
 def _breakage(one: Breakage, names: dict[int, str]) -> BreakageOut:
     return BreakageOut(
         plan=names.get(one.plan_id or 0),
+        source=source_of(one.source),
         given=one.given,
         granted=from_nano(one.granted),
         ended=one.ended,

@@ -15,6 +15,7 @@ from app.moments import good_until
 from app.money import format_nano, parse_amount
 
 PLACES_MIN = 2
+_GIFTS = {"plan": "grant_of_plan", "code": "grant_of_code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +266,8 @@ def _grants(said: Mapping[str, Any], people: Mapping[str, Person], locale: Local
 
 def gift_label(one: Mapping[str, Any], who: Person | None, zone: str, locale: Locale) -> str:
     """What the grant was called, or whose it is, and until when it is good."""
-    is_of_plan = one["source"] == "plan"
-    label = word("grant_of_plan" if is_of_plan else "grant_of_operator", locale)
-    if is_of_plan:
+    label = word(_GIFTS.get(one["source"], "grant_of_operator"), locale)
+    if one["source"] == "plan":
         label = f"{label} {one['month']}"
     if who is not None:
         label = who.gifts.get(one["transaction"], label)

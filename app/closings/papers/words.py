@@ -53,6 +53,7 @@ WORDS: dict[str, dict[Locale, str]] = {
     "grant_spent": {"en": "Spent", "zh": "本期使用"},
     "grant_lapsed": {"en": "Lapsed", "zh": "本期失效"},
     "grant_closing": {"en": "Left", "zh": "期末剩余"},
+    "grant_of_code": {"en": "Credit of a redeemed code", "zh": "兑换码赠送额度"},
     "grant_until": {"en": "until and including", "zh": "有效期至（含）"},
     "grant_revoked": {"en": "revoked", "zh": "已收回"},
     "grant_of_plan": {"en": "Monthly credit of the plan", "zh": "套餐每月赠送额度"},
