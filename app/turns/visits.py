@@ -80,7 +80,10 @@ class Visits:
 
         As their first question of the month would; nobody is welcomed who is a guest.
         """
-        given = self._books.give_monthly(user_id, plan, periods, now)
+        try:
+            given = self._books.give_monthly(user_id, plan, periods, now)
+        except DatabaseAway:  # nothing is lost: it is given when they ask
+            return
         if given is not None:
             self._gate.set_balance(user_id, *given)
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from app.admission.periods import periods_at
 from app.codes.commands import Credit
+from app.db import DatabaseBusy
 from app.limits import VisitorLimits
 from app.metering.answers import store as answers
 from app.moments import after_day
@@ -14,6 +15,7 @@ from app.plans import commands as plan_commands
 from app.plans import store as plan_store
 from app.plans.commands import PlanSpec
 from app.tokens.models import Token
+from app.turns.books import Books
 from app.visitor import pages, reading
 
 NANO = 1_000_000_000
@@ -125,6 +127,14 @@ def test_the_plans_credit_is_there_before_the_first_question(portal):
         assert said in browser.text()
         assert browser.text().count("were given to you") == 1
     assert portal.hook("start", portal.mint(user_id), question="?")["success"]
+
+
+def test_a_busy_database_gives_no_credit_and_shows_the_page(portal, monkeypatch):
+    def busy(*_):
+        raise DatabaseBusy("others are in the way")
+
+    monkeypatch.setattr(Books, "give_monthly", busy)
+    assert "0.00" in portal.visitor(portal.add_user()).get("/me")
 
 
 def test_a_code_may_give_credit_that_expires(portal):
