@@ -94,7 +94,7 @@ class Runtime:
             directory=directory,
             freshness=freshness,
             shelf=shelf,
-            segments=SegmentShelf(db=db, followed=settings.reports.attributes),
+            segments=_segments(settings, db, directory),
             keys=keys,
             rules=_finish_rules(settings),
             safekeeping=Safekeeping(spool=spool, directory=directory, on_lost=_count_lost),
@@ -129,6 +129,11 @@ class Runtime:
         self.gate.close()
         self.spool.close()
         self.db.close()
+
+
+def _segments(settings: Settings, db: Database, directory: Directory) -> SegmentShelf:
+    followed = settings.reports.attributes
+    return SegmentShelf(db=db, followed=followed, revision=lambda: directory.revision)
 
 
 def redis_url(settings: Settings) -> str:

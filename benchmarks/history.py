@@ -111,11 +111,14 @@ def main() -> None:
         try:
             moments = sorted(times(rng, now, options.days, options.chats))
             favoured = [person.user_id for person in people[:FAVOURED]]
+            calendar = office.Calendar(desk)
             gifts = [begun + timedelta(days=30), now - timedelta(days=20)]
             for number, moment in enumerate(track(moments, description="Playing chats")):
                 while gifts and gifts[0] <= moment:
                     office.give(desk, favoured, gifts.pop(0), days=30)
-                play(runtime, rng, keys, people, moment)
+                person = people[int(len(people) * rng.random() ** 2.2)]
+                calendar.go_on(person.user_id, moment)
+                play(runtime, rng, keys, person, moment)
                 if number % TOP_UP_EVERY == 0:
                     top_up(desk, rng.choice(people), moment, f"history:{options.seed}:{number}")
         finally:
@@ -225,12 +228,11 @@ def play(
     runtime: Runtime,
     rng: random.Random,
     keys: dict[str, str],
-    people: list[Person],
+    person: Person,
     moment: datetime,
 ) -> None:
     """One answer on one link; some people ask much more than others."""
     name = rng.choices(list(LINKS), list(LINKS.values()))[0]
-    person = people[int(len(people) * rng.random() ** 2.2)]
     payload = payloads.make(rng, rng.choice(GENERATIONS))[0]
     fields = {**payload.fields, "appName": rng.choice(APPS[name]), "token": person.tokens[name]}
     body = stringify(fields).encode()

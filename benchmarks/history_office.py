@@ -1,10 +1,12 @@
 """What operators did beside months of chats: plans, prices, departments, closings, deliveries."""
 
+import functools
 import random
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from app.admission.periods import periods_at
 from app.audit.journal import Actor
 from app.background import export, handlers
 from app.background.periodic import enqueue_at
@@ -16,9 +18,12 @@ from app.codes import commands as code_commands
 from app.codes.commands import BatchSpec
 from app.deliveries import destination_commands
 from app.deliveries.destination_commands import DestinationSpec
-from app.funding import grants
+from app.funding import expiring, grants
 from app.funding.grants import Grace
+from app.ledger import writer
+from app.ledger.credit.monthly import Monthly, give_monthly
 from app.money import NANO
+from app.people.monthly import monthly_credit
 from app.plans import commands as plan_commands
 from app.plans import store as plan_store
 from app.plans.commands import PlanSpec
@@ -32,9 +37,11 @@ from app.schedules import commands as schedule_commands
 from app.schedules import running
 from app.schedules.commands import By, ScheduleSpec
 from app.schedules.kinds import KINDS
+from app.tokens.issuers import parse_configured
 from app.users import commands as user_commands
 from app.users.models import User
 from app.users.profile import Profile
+from sqlalchemy.orm import Session
 
 DEPARTMENTS = ("Customer care", "Sales", "Research", "Legal", "财务部", "市场部")
 STAFF = "staff"
@@ -43,6 +50,7 @@ VIEWS = {
     "Links by day": "by=link&per=day&sort=charge",
 }
 FINANCE = Actor("finance", "cli")
+BATCHES_MAX = 1000
 
 
 def prepare(desk: Desk, since: datetime) -> None:
@@ -63,6 +71,51 @@ def employ(rng: random.Random, user: User) -> None:
     department = rng.choices(DEPARTMENTS, range(len(DEPARTMENTS), 0, -1))[0]
     attributes = {"department": department, "email": f"{user.subject}@example.com"}
     user_commands.refresh(user, Profile(attributes=attributes))
+
+
+class Calendar:
+    """What a running service does beside answers: finishes alone give and end no credit.
+
+    Nothing is admitted here, so whoever asks is given the month's credit of their plan as the gate
+    would have them; and what is over is ended day by day, as the worker does.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._configured = parse_configured(desk.settings.issuers)
+        self._day: date | None = None
+        self._came: set[tuple[int, date]] = set()
+
+    def go_on(self, user_id: int, moment: datetime) -> None:
+        """Somebody asks at that moment, which is not before the last."""
+        periods = periods_at(moment, self._desk.settings.zone)
+        if periods.today != self._day:
+            self._day = periods.today
+            self._expire(moment)
+        if (user_id, periods.month_begins_on) not in self._came:
+            self._came.add((user_id, periods.month_begins_on))
+            self._welcome(user_id, moment)
+
+    def _expire(self, moment: datetime) -> None:
+        currency = self._desk.settings.billing.currency
+        renewals = functools.partial(self._monthly, moment=moment)
+        for _ in expiring.expire(
+            self._desk.db, currency=currency, renewals=renewals, now=moment, batches=BATCHES_MAX
+        ):
+            pass
+
+    def _welcome(self, user_id: int, moment: datetime) -> None:
+        with self._desk.db.begin() as session:
+            for monthly in self._monthly(session, [user_id], moment=moment).values():
+                currency = self._desk.settings.billing.currency
+                wallet = writer.lock_wallet(session, user_id, currency=currency, now=moment)
+                give_monthly(session, wallet, monthly, now=moment)
+
+    def _monthly(
+        self, session: Session, user_ids: Collection[int], *, moment: datetime
+    ) -> dict[int, Monthly]:
+        zone = self._desk.settings.zone
+        return monthly_credit(session, user_ids, configured=self._configured, zone=zone, now=moment)
 
 
 def give(desk: Desk, user_ids: Sequence[int], moment: datetime, days: int) -> None:

@@ -92,4 +92,5 @@ REMOVED = {
     "deliveries": _("deliveries"),
     "schedules": _("schedules"),
     "statement_mails": _("letters"),
+    "usage_segments": _("attributes of answers"),
 }

@@ -67,6 +67,7 @@ ERRORS = {
     "gifts_columns": _("The list is no CSV whose first line names the columns subject and amount."),
     "gifts_too_many": _("The list is too long: at most 10,000 lines at a time."),
     "grant_ended": _("This credit has expired already: nothing is left to take back."),
+    "grant_used_up": _("All of this credit was spent: nothing is left to take back."),
     "grant_over_already": _("The credit would be over already: choose a later day."),
     "not_signed_in": _("Sign in first."),
     "not_allowed": _("Your role does not allow this. Ask an owner for it."),
@@ -144,6 +145,7 @@ ERRORS = {
         "The codes cannot be shown any more: they were confirmed as printed, or it is too long ago."
     ),
     "code_malformed": _("This is no code, or something in it is mistyped: compare it again."),
+    "code_credit_over": _("The credit of the codes would be over already: choose a later day."),
     "code_unknown": _("No code reads like this, or somebody else has redeemed it."),
     "code_expired": _("The code has expired."),
     "code_paused": _("The batch of this code is paused."),

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
+from app.moments import begins
+
 SeedName = Literal[
     "balance",
     "day_questions",
@@ -49,19 +51,13 @@ def periods_at(moment: datetime, zone: ZoneInfo) -> Periods:
     """
     moment = moment.astimezone(UTC)
     today = moment.astimezone(zone).date()
-    while _begins(today + timedelta(days=1), zone) <= moment:
+    while begins(today + timedelta(days=1), zone) <= moment:
         today += timedelta(days=1)
     first = today.replace(day=1)
     following = (first + timedelta(days=32)).replace(day=1)
     return Periods(
         today=today,
         month_begins_on=first,
-        day=Window(_begins(today, zone), _begins(today + timedelta(days=1), zone)),
-        month=Window(_begins(first, zone), _begins(following, zone)),
+        day=Window(begins(today, zone), begins(today + timedelta(days=1), zone)),
+        month=Window(begins(first, zone), begins(following, zone)),
     )
-
-
-def _begins(day: date, zone: ZoneInfo) -> datetime:
-    # fold=0: the earlier of two midnights; inside a gap, the offset before it, which is the
-    # instant of the change.
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)

@@ -8,7 +8,7 @@ import click
 from sqlalchemy.orm import Session
 
 from app.cli.frame import Group, Report
-from app.cli.inputs import Amount, ClockTime, Duration, by_clock
+from app.cli.inputs import Amount, Duration, LastTime, by_clock
 from app.cli.output import amount as decimal
 from app.cli.output import card, iso, local, table
 from app.cli.people import find_user, subject_argument
@@ -20,6 +20,7 @@ from app.codes.store import ListedCode
 from app.errors import Conflict, NotFound
 from app.funding import redeem as redemption
 from app.funding.redeem import Ask
+from app.moments import good_until
 
 codes = Group(
     "codes",
@@ -42,9 +43,9 @@ _reason_option = click.option("--reason", metavar="TEXT", help="Why, for the aud
 )
 @click.option(
     "--until",
-    type=ClockTime(),
+    type=LastTime(),
     metavar="TIME",
-    help="They expire then: 2026-12-31, or 2026-12-31T18:00 (by service.time_zone).",
+    help="Valid until the end of 2026-12-31, or until 2026-12-31T18:00 (by service.time_zone).",
 )
 @click.option("--for", "lasts", type=Duration(), metavar="TIME", help="They expire after 90d.")
 @click.option(
@@ -52,6 +53,29 @@ _reason_option = click.option("--reason", metavar="TEXT", help="Why, for the aud
     type=click.IntRange(1, commands.COUNT_MAX),
     help="How many of them one user may redeem; default: any number, as with gift cards. 1 for "
     "give-aways.",
+)
+@click.option(
+    "--granted",
+    is_flag=True,
+    help="They give granted credit, which is spent before paid credit, instead of paid credit.",
+)
+@click.option(
+    "--credit-until",
+    type=LastTime(),
+    metavar="TIME",
+    help="With --granted: the credit is good until the end of that day.",
+)
+@click.option(
+    "--credit-days",
+    type=click.IntRange(1, commands.DAYS_MAX),
+    metavar="N",
+    help="Or: until the end of so many days after it is redeemed. Default: for ever.",
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(0, commands.PRIORITY_MAX),
+    metavar="N",
+    help="With --granted: of several grants the lowest is spent first. Default: 50.",
 )
 @click.option("--note", metavar="TEXT", help="For yourself.")
 @with_desk
@@ -75,6 +99,7 @@ def create(
         "expires_at": desk.now + lasts if lasts else expires_at,
         "per_user_max": typed["per_user"],
         "note": typed["note"],
+        "credit": _credit(desk, typed),
     }
     with desk.db.begin() as session:
         spec = validated(BatchSpec, values)
@@ -99,11 +124,11 @@ def list_(desk: Desk) -> Report:
             one.batch.currency,
             one.batch.count,
             one.redeemed,
-            local(one.batch.expires_at, desk.settings.zone),
+            _until(desk, one.batch.expires_at),
         ]
         for one in counted
     ]
-    headings = ["name", "status", "amount>", "", "codes>", "redeemed>", "expires"]
+    headings = ["name", "status", "amount>", "", "codes>", "redeemed>", "valid until"]
     return Report(data, [table(headings, rows, empty="There are none: `shareauth codes create`.")])
 
 
@@ -176,13 +201,15 @@ def print_(desk: Desk, name: str, *, out: Path | None, done: bool) -> Report:
         printable = commands.load_printable(
             session, batch, keys=desk.keys, actor=desk.actor, now=desk.now
         )
+        each, credit = _sheet(desk, batch), commands.describe(batch)["credit"]
     if out is not None:
         _write(out, [one.text for one in printable])
         said = f"{len(printable)} codes are in {out}."
         return Report({"name": name, "file": str(out), "count": len(printable)}, [said])
-    data = {"name": name, "codes": [{"serial": c.serial, "code": c.text} for c in printable]}
+    listed = [{"serial": one.serial, "code": one.text} for one in printable]
+    data = {"name": name, "credit": credit, "codes": listed}
     rows = [[one.serial, one.text] for one in printable]
-    return Report(data, [table(["no>", "code"], rows, empty="All are redeemed.")])
+    return Report(data, [each, "", table(["no>", "code"], rows, empty="All are redeemed.")])
 
 
 @codes.command("pause", example="shareauth codes pause spring-2026 --reason 'cards were stolen'")
@@ -229,7 +256,9 @@ def redeem(desk: Desk, subject: str, code: str | None, issuer: str | None) -> Re
     """Redeem a code for a user, whose next question sees it. Repeating it changes nothing."""
     with desk.db.read() as session:
         user = find_user(session, subject, issuer)
-    ask = Ask(user.id, code or click.prompt("Code", err=True), desk.settings.billing.currency)
+    settings = desk.settings
+    typed = code or click.prompt("Code", err=True)
+    ask = Ask(user.id, typed, settings.billing.currency, settings.zone)
     done = redemption.redeem(desk.db, ask, keys=desk.keys, actor=desk.actor, now=desk.now)
     funded = done.funded
     desk.gate.set_balance(funded.user_id, funded.balance, funded.version)
@@ -242,6 +271,8 @@ def redeem(desk: Desk, subject: str, code: str | None, issuer: str | None) -> Re
         "amount": decimal(done.amount),
         "balance": decimal(funded.balance),
         "currency": done.currency,
+        "is_granted": done.terms is not None,
+        "expires_at": None if done.terms is None else iso(done.terms.expires_at),
         "is_replay": funded.is_replay,
     }
     said = "Redeemed before; nothing changed." if funded.is_replay else "Redeemed."
@@ -249,8 +280,16 @@ def redeem(desk: Desk, subject: str, code: str | None, issuer: str | None) -> Re
         "code": f"{done.serial} of {done.batch}",
         "amount": data["amount"],
         "balance": f"{data['balance']} {done.currency}",
+        "good until": _until(desk, None if done.terms is None else done.terms.expires_at),
     }
     return Report(data, [said, card(shown)])
+
+
+def _sheet(desk: Desk, batch: CodeBatch) -> str:
+    """What stands above codes that are printed: what each gives, and until when."""
+    said = f"Each: {decimal(batch.amount)} {batch.currency}, {_gives(desk, batch)}"
+    until = _until(desk, batch.expires_at)
+    return said if until is None else f"{said}. To be redeemed until and including {until}."
 
 
 def _set_paused(desk: Desk, name: str, reason: str | None, *, paused: bool) -> Report:
@@ -294,14 +333,47 @@ def _shown(desk: Desk, batch: CodeBatch, *, redeemed: int) -> dict[str, object]:
         "name": batch.name,
         "status": _status(desk, batch),
         "each": f"{decimal(batch.amount)} {batch.currency}",
+        "gives": _gives(desk, batch),
         "codes": batch.count,
         "redeemed": redeemed,
         "per user": batch.per_user_max,
-        "expires": local(batch.expires_at, zone),
+        "valid until": _until(desk, batch.expires_at),
         "printable until": local(batch.printable_until, zone),
         "note": batch.note,
         "created": f"{local(batch.created_at, zone)} by {batch.created_by}",
     }
+
+
+def _credit(desk: Desk, typed: dict[str, Any]) -> dict[str, Any] | None:
+    """The terms of granted credit; None for paid credit."""
+    until, days, priority = typed["credit_until"], typed["credit_days"], typed["priority"]
+    if not typed["granted"]:
+        if (until, days, priority) != (None, None, None):
+            raise click.UsageError("--credit-until, --credit-days and --priority want --granted.")
+        return None
+    if until is not None and days is not None:
+        raise click.UsageError("Say --credit-until or --credit-days, not both.")
+    return {
+        "priority": commands.PRIORITY if priority is None else priority,
+        "expires_at": by_clock(until, desk.settings.zone) if until else None,
+        "days": days,
+    }
+
+
+def _gives(desk: Desk, batch: CodeBatch) -> str:
+    """What each code of the batch gives, for people."""
+    if batch.credit_priority is None:
+        return "paid credit"
+    given = f"granted credit of priority {batch.credit_priority}"
+    if batch.credit_until is not None:
+        return f"{given}, good until and including {_until(desk, batch.credit_until)}"
+    if batch.credit_days is not None:
+        return f"{given}, good for {batch.credit_days} days after redeeming"
+    return f"{given}, for ever"
+
+
+def _until(desk: Desk, over: datetime | None) -> str | None:
+    return None if over is None else good_until(over, desk.settings.zone)
 
 
 def _status(desk: Desk, batch: CodeBatch) -> str:

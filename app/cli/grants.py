@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from app.background import granting
 from app.background.handlers import enqueue
 from app.cli.frame import Group, Report
-from app.cli.inputs import Amount, ClockTime, Duration, by_clock
+from app.cli.inputs import Amount, Duration, LastTime, by_clock
 from app.cli.output import amount as decimal
-from app.cli.output import card, iso, local, table
+from app.cli.output import card, iso, table
 from app.cli.people import find_user, subject_argument
 from app.cli.session import Desk, validated, with_desk
 from app.errors import Invalid
@@ -25,6 +25,7 @@ from app.ledger.credit.models import Grant
 from app.ledger.credit.store import Filters
 from app.ledger.grants import PRIORITY, PRIORITY_MAX
 from app.ledger.grants import find as find_terms
+from app.moments import good_until
 from app.money import format_nano, from_nano
 from app.people.credit import credit_standing
 from app.users import store as user_store
@@ -51,9 +52,9 @@ _reason_option = click.option(
 @click.argument("amount", type=Amount(), help="How much, such as 20 or 2.50.")
 @click.option(
     "--until",
-    type=ClockTime(),
+    type=LastTime(),
     metavar="TIME",
-    help="It expires then: 2026-12-31, or 2026-12-31T18:00 (by service.time_zone).",
+    help="Good until the end of 2026-12-31, or until 2026-12-31T18:00 (by service.time_zone).",
 )
 @click.option("--for", "lasts", type=Duration(), metavar="TIME", help="It expires after 30d.")
 @click.option(
@@ -99,8 +100,9 @@ def give(
     with desk.db.read() as session:
         row = _get(session, funded.transaction_id)
     data = {**_described(row, row.remaining), "balance": format_nano(funded.balance)}
+    shown = card(data | _clock(desk, row))
     said = "It was given before with this key; nothing changed." if funded.is_replay else "Given."
-    return Report(data, [said, card(data)])
+    return Report(data, [said, shown])
 
 
 @grants.command("list", example="shareauth grants list --open")
@@ -122,7 +124,7 @@ def list_(desk: Desk, *, subject: str | None, is_open: bool, before: int | None)
         {**_described(row, row.remaining), "subject": subjects.get(row.user_id)} for row in rows
     ]
     shown = table(
-        ["grant>", "user", "amount>", "left>", "lapsed>", "priority>", "expires", "reason"],
+        ["grant>", "user", "amount>", "left>", "lapsed>", "priority>", "good until", "reason"],
         [
             [
                 row.transaction_id,
@@ -131,7 +133,7 @@ def list_(desk: Desk, *, subject: str | None, is_open: bool, before: int | None)
                 decimal(row.remaining),
                 decimal(row.lapsed),
                 row.priority,
-                local(row.expires_at, desk.settings.zone),
+                _until(desk, row.expires_at),
                 row.reason,
             ]
             for row in rows
@@ -151,7 +153,7 @@ def show(desk: Desk, transaction: int) -> Report:
         stands = credit_standing(session, row.user_id, desk.now)
     left = {one.grant.transaction_id: one.left for one in stands.grants}
     data = _described(row, left.get(transaction, 0))
-    return Report(data, [card(data)])
+    return Report(data, [card(data | _clock(desk, row))])
 
 
 @grants.command("revoke", example="shareauth grants revoke 1234 --reason 'given by mistake'")
@@ -182,7 +184,7 @@ def revoke(desk: Desk, transaction: int, *, reason: str) -> Report:
 )
 @click.option("--plan", metavar="NAME", help="Instead of a file: everybody who has this plan …")
 @click.option("--amount", type=Amount(), help="… and how much each is given.")
-@click.option("--until", type=ClockTime(), metavar="TIME", help="It expires then: 2026-12-31.")
+@click.option("--until", type=LastTime(), metavar="TIME", help="Good until the end of 2026-12-31.")
 @click.option("--for", "lasts", type=Duration(), metavar="TIME", help="It expires after 30d.")
 @click.option(
     "--priority",
@@ -260,6 +262,16 @@ def _get(session: Session, transaction_id: int) -> Grant:
     if row is None:
         raise GrantNotFound(f"transaction {transaction_id} is no grant")
     return row
+
+
+def _clock(desk: Desk, row: Grant) -> dict[str, Any]:
+    """In place of the exact moments, for people."""
+    return {"expires_at": None, "good_until": _until(desk, row.expires_at)}
+
+
+def _until(desk: Desk, over: datetime | None) -> str | None:
+    """Until and including which day or time, by the operator's clock."""
+    return None if over is None else good_until(over, desk.settings.zone)
 
 
 def _described(row: Grant, left: int) -> dict[str, Any]:

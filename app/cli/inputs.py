@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -150,6 +150,32 @@ class ClockTime(click.ParamType[datetime]):
                 param,
                 ctx,
             )
+
+
+class LastTime(ClockTime):
+    """As above, for until when something is good: a day is the last, and whole."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> datetime:
+        at = super().convert(value, param, ctx)
+        if not isinstance(value, str) or not _is_day(value):
+            return at
+        try:
+            return at + timedelta(days=1)
+        except OverflowError:
+            self.fail(f"{value!r} is the end of the calendar", param, ctx)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def by_clock(at: datetime, zone: ZoneInfo) -> datetime:

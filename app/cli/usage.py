@@ -215,6 +215,16 @@ def unfinished(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the option
 @click.option("--link", "link_name", metavar="LINK", help="Only of this link.")
 @click.option("--app", metavar="NAME", help="Only of this app.")
 @click.option("--model", metavar="NAME", help="Only with a line of this model.")
+@click.option("--issuer", "issuers", multiple=True, metavar="NAME", help="Only of its users.")
+@click.option("--plan", "plans", multiple=True, metavar="NAME", help="Only on this plan.")
+@click.option(
+    "--attribute",
+    "attributes",
+    type=Attribute(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Only of users who had this then.",
+)
 @click.option("--chat", "chat_id", metavar="ID", help="Only of this chat of FastGPT's.")
 @click.option("--warnings", is_flag=True, help="Only those that were not wholly understood.")
 @click.option(
@@ -237,6 +247,9 @@ def events(desk: Desk, **typed: Any) -> Report:  # noqa: ANN401 - the options ab
             model=typed["model"],
             chat_id=typed["chat_id"],
             with_warnings=typed["warnings"],
+            plan_ids=_plan_ids(session, typed),
+            issuer_ids=_issuer_ids(session, typed),
+            attributes=_attributes(typed["attributes"]),
         )
         page = list_events(session, filters, cursor=typed["cursor"], limit=typed["limit"])
     data = {"events": [event_row(event) for event in page.events], "cursor": page.cursor}
@@ -351,15 +364,22 @@ def _attributes(chosen: Iterable[tuple[str, str]]) -> tuple[tuple[str, frozenset
 def _filters(desk: Desk, session: Session, typed: dict[str, Any]) -> Filters:
     users = frozenset(find_user(session, subject, None).id for subject in typed["subjects"])
     links = frozenset(find_link(desk, session, name).id for name in typed["links"])
-    issuers = frozenset(token_store.get_issuer(session, name).id for name in typed["issuers"])
-    plans = frozenset(plan_store.get_by_name(session, name).id for name in typed["plans"])
     return Filters(
         users=users or None,
         links=links or None,
         apps=frozenset(typed["apps"]) or None,
         models=frozenset(typed["models"]) or None,
         node_kinds=frozenset(typed["kinds"]) or None,
-        issuers=issuers or None,
-        plans=plans or None,
+        issuers=_issuer_ids(session, typed),
+        plans=_plan_ids(session, typed),
         attributes=_attributes(typed["attributes"]),
     )
+
+
+def _issuer_ids(session: Session, typed: dict[str, Any]) -> frozenset[int] | None:
+    named = typed["issuers"]
+    return frozenset(token_store.get_issuer(session, name).id for name in named) or None
+
+
+def _plan_ids(session: Session, typed: dict[str, Any]) -> frozenset[int] | None:
+    return frozenset(plan_store.get_by_name(session, name).id for name in typed["plans"]) or None

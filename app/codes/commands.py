@@ -8,9 +8,9 @@ and in any case after ``PRINTABLE_FOR``. Showing it is audited.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,10 @@ PAUSED = "paused"
 CANCELLED = "cancelled"
 
 COUNT_MAX = 10_000
+PRIORITY_MAX = 99
+PRIORITY = 50
+"""As the ledger has them."""
+DAYS_MAX = 3650
 PRINTABLE_FOR = timedelta(days=30)
 
 
@@ -53,6 +57,25 @@ class CodesNotPrintable(Conflict):
     code = "codes_not_printable"
 
 
+class Credit(BaseModel):
+    """Granted credit that codes give: spent by priority before paid credit, until it is over.
+
+    It is over at ``expires_at``, or after so many whole days after the day of redeeming, or never.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    priority: Annotated[int, Field(ge=0, le=PRIORITY_MAX)] = PRIORITY
+    expires_at: AwareDatetime | None = None
+    days: Annotated[int, Field(ge=1, le=DAYS_MAX)] | None = None
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> Self:
+        if self.expires_at is not None and self.days is not None:
+            raise ValueError("say either when the credit is over, or for how many days it is good")
+        return self
+
+
 class BatchSpec(BaseModel):
     """A batch to make; ``amount`` in nano-units of ``currency``, the operator's."""
 
@@ -67,6 +90,8 @@ class BatchSpec(BaseModel):
     per_user_max: Annotated[int, Field(ge=1, le=COUNT_MAX)] | None = None
     """How many codes of the batch one user may redeem; None: any number, as with gift cards."""
     note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+    credit: Credit | None = None
+    """None: each code gives paid credit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +109,21 @@ def create(
 
     Raises:
         Conflict: a batch has this name (``code_batch_exists``).
-        Invalid: it would have expired already (``code_batch_expired``).
+        Invalid: codes or credit would have expired already (``code_batch_expired``,
+            ``code_credit_over``).
     """
     if spec.expires_at is not None and spec.expires_at <= now:
         raise Invalid("the codes would have expired already", code="code_batch_expired")
+    credit = spec.credit
+    if credit is not None and credit.expires_at is not None and credit.expires_at <= now:
+        raise Invalid("the credit would be over already", code="code_credit_over")
     if store.find_batch(session, spec.name) is not None:
         raise _taken(spec.name)
     batch = CodeBatch(
-        **spec.model_dump(),
+        **spec.model_dump(exclude={"credit"}),
+        credit_priority=None if credit is None else credit.priority,
+        credit_until=None if credit is None else credit.expires_at,
+        credit_days=None if credit is None else credit.days,
         status=ACTIVE,
         created_at=now,
         created_by=actor.name,
@@ -215,9 +247,20 @@ def describe(batch: CodeBatch) -> dict[str, Any]:
         "count": batch.count,
         "expires_at": _iso(batch.expires_at),
         "per_user_max": batch.per_user_max,
+        "credit": _credit(batch),
         "note": batch.note,
         "status": batch.status,
         "printable_until": _iso(batch.printable_until),
+    }
+
+
+def _credit(batch: CodeBatch) -> dict[str, Any] | None:
+    if batch.credit_priority is None:
+        return None
+    return {
+        "priority": batch.credit_priority,
+        "expires_at": _iso(batch.credit_until),
+        "days": batch.credit_days,
     }
 
 

@@ -29,6 +29,12 @@ class CodeBatch(Base):
     """None: never."""
     per_user_max: Mapped[int | None]
     """How many codes of the batch one user may redeem; None: any number."""
+    credit_priority: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    """Of the granted credit that each code gives; None: it gives paid credit."""
+    credit_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When that credit is over, whenever it was redeemed."""
+    credit_days: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    """Or: after so many whole days after the day it is redeemed on."""
     note: Mapped[str | None] = mapped_column(sa.Text)
     status: Mapped[str] = mapped_column(sa.String(10))
     """``active``, ``paused`` or, for good, ``cancelled``."""

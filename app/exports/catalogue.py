@@ -57,6 +57,8 @@ class Table:
     begin: Callable[[Scope], Key]
     read: Read
     page: int = 5000
+    kinds: tuple[str, ...] = ()
+    """The kinds there are; empty where what others say is one."""
     is_of_books: bool = True
     """Bounded by a position of the books, not by a row of its own."""
 
@@ -74,6 +76,8 @@ class Table:
             if value is not None and name not in self.filters:
                 takes = ", ".join(self.filters) or "none"
                 raise FilterUnknown(f"{self.name} cannot be filtered by {name}; it takes {takes}")
+        if scope.kind is not None and self.kinds and scope.kind not in self.kinds:
+            raise FilterUnknown(f"{self.name} have no kind {scope.kind!r}: {', '.join(self.kinds)}")
         if scope.link_ids is not None and "link" not in self.filters:
             raise FilterUnknown(f"{self.name} belongs to no link: it is not for you to see")
 
@@ -198,6 +202,7 @@ POSTINGS = Table(
     begin=lambda scope: books.walk(scope).begin,
     read=lambda session, scope, key, limit, _: books.read_postings(session, scope, key, limit),
     page=2500,
+    kinds=books.KINDS,
 )
 
 STATEMENTS = Table(

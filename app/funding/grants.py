@@ -17,7 +17,7 @@ from app.funding.changes import Funded
 from app.ledger import writer
 from app.ledger.credit import store
 from app.ledger.credit.models import Grant
-from app.ledger.credit.writer import Closed, Gift, close, entry_of, give
+from app.ledger.credit.writer import Closed, Gift, close, entry_of, give, load
 from app.ledger.grants import PRIORITY, Terms
 from app.ledger.models import Account, Transaction
 from app.ledger.transactions import check
@@ -34,6 +34,12 @@ class GrantEnded(Conflict):
     """It has expired: there is nothing left to take back."""
 
     code = "grant_ended"
+
+
+class GrantUsedUp(Conflict):
+    """All of it was spent: there is nothing to take back."""
+
+    code = "grant_used_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ def revoke(
     Raises:
         GrantNotFound: the transaction is no grant.
         GrantEnded: it has expired.
+        GrantUsedUp: nothing is left of it.
         EntryInvalid: there is no reason.
     """
 
@@ -133,6 +140,11 @@ def revoke(
             raise GrantEnded(f"the credit of transaction {transaction_id} has expired already")
         if row.closed_as == "revoked":
             return Revoked(_funded(wallet, _transaction(session, row), is_replay=True), row.lapsed)
+        if not _left(session, wallet, row):
+            raise GrantUsedUp(
+                f"all of the credit of transaction {transaction_id} was spent: nothing is left "
+                "to take back"
+            )
         before = wallet.balance
         (closed,) = close(
             session, wallet, [row.sequence], "revoked", actor=actor.name, now=now, reason=reason
@@ -165,6 +177,12 @@ def _note_revoked(
         ),
         reason=reason,
     )
+
+
+def _left(session: Session, wallet: Account, row: Grant) -> int:
+    credit = load(session, wallet)
+    held = None if credit is None else credit.open.get(row.sequence)
+    return 0 if held is None else held.remaining
 
 
 def _transaction(session: Session, row: Grant) -> Transaction:

@@ -8,7 +8,7 @@ its ``sequence`` in that chain.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from app.errors import Invalid
 
@@ -25,8 +25,9 @@ PRIORITY_MAX = 99
 PRIORITY = 50
 """Where nobody says another; the lower is spent first."""
 
-Source = Literal["operator", "plan"]
+Source = Literal["operator", "plan", "code"]
 Because = Literal["expired", "revoked"]
+SOURCES: tuple[Source, ...] = get_args(Source)
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -35,7 +36,7 @@ class Terms:
     """How granted credit may be spent: the lowest ``priority`` first, up to ``expires_at``.
 
     ``plan_id`` and ``month`` (such as ``2026-11``) are of the plan that gives it every month, and
-    None for what an operator gives.
+    None for what an operator or a redeemed code gives.
     """
 
     expires_at: datetime | None
@@ -105,7 +106,7 @@ def read(details: Mapping[str, Any]) -> Terms | None:
             "month": None | str() as month,
             **more,
         } if not more:
-            terms = Terms(_time(expires_at), priority, _source(source), plan_id, month)
+            terms = Terms(_time(expires_at), priority, source_of(source), plan_id, month)
             _check(terms)
             return terms
     raise _invalid("its details do not say on which terms it is given")
@@ -149,12 +150,16 @@ def _time(text: str | None) -> datetime | None:
         raise _invalid("the time at which it expires is written in another form") from error
 
 
-def _source(text: str) -> Source:
-    if text == "plan":
-        return "plan"
-    if text != "operator":
-        raise _invalid("credit is given by an operator or a plan")
-    return "operator"
+def source_of(text: str) -> Source:
+    """Who or what gives credit.
+
+    Raises:
+        Invalid: nothing is called so (``grant_invalid``).
+    """
+    for source in SOURCES:
+        if text == source:
+            return source
+    raise _invalid("credit is given by an operator, a plan or a redeemed code")
 
 
 def _invalid(message: str) -> Invalid:

@@ -232,7 +232,12 @@ def _check_redemption(entry: Entry) -> None:
             raise EntryInvalid("its details do not say which code was redeemed")
         if entry.idempotency_key != redemptions.key(said.code_id):
             raise EntryInvalid("its key is not that of the code it redeems")
-    elif is_key or redemptions.DETAIL in entry.details:
+        return
+    terms = grants.find(entry.details) if entry.kind == "grant" else None
+    is_of_code = terms is not None and terms.source == "code"
+    if is_of_code and (said is None or entry.idempotency_key != redemptions.key(said.code_id)):
+        raise EntryInvalid("its details and key do not say which code gives the credit")
+    if not is_of_code and (is_key or redemptions.DETAIL in entry.details):
         raise EntryInvalid(f"keys that begin with {redemptions.PREFIX} are of redeemed codes")
 
 

@@ -16,6 +16,8 @@ class UsageEvent(Base):
     __table_args__ = (
         sa.Index(None, "user_id", "received_at"),
         sa.Index(None, "link_id", "received_at"),
+        sa.Index(None, "plan_id", "received_at", "id"),
+        sa.Index(None, "segment_id", "received_at", "id"),
         sa.Index(None, "received_at", "id"),
         sa.Index(
             "ix_usage_events_with_warnings",
@@ -65,13 +67,16 @@ class UsageEvent(Base):
 
 
 class UsageSegment(Base):
-    """Attributes that users had together, such as a department; few, and never changed."""
+    """Attributes that users had together, such as a department; few.
+
+    Never changed, but that values go which only people had who were erased since.
+    """
 
     __tablename__ = "usage_segments"
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
-    """SHA-256 of the attributes in the form of ``segments.canonical``."""
+    """SHA-256 of the attributes as JSON; of its number where their values are gone."""
     attributes: Mapped[dict[str, str]] = mapped_column(Json)
     """Only those that reports follow and the user had; values are texts."""
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from babel import dates, numbers
 from flask import Flask, g
 
+from app.moments import good_until
 from app.money import NANO
 from app.pagekit import languages
 from app.pagekit.languages import gettext as _
@@ -70,6 +71,11 @@ def exactly(moment: datetime | None) -> str:
     return NOTHING if moment is None else moment.astimezone(zone()).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def until(over: datetime | None) -> str:
+    """Until and including when something is good that is over then: a day, or a time within one."""
+    return NOTHING if over is None else good_until(over, zone())
+
+
 def day(value: date | None) -> str:
     if value is None:
         return NOTHING
@@ -91,5 +97,5 @@ def lasting(seconds: float | None) -> str:
 
 
 def install(app: Flask) -> None:
-    for filter_ in (nano, decimal, count, percent, when, exactly, day, ago, lasting):
+    for filter_ in (nano, decimal, count, percent, when, exactly, until, day, ago, lasting):
         app.jinja_env.filters[filter_.__name__] = filter_

@@ -64,7 +64,8 @@ def erase(
     Wallet, transactions and usage stay under the user's number and uid. Tokens the issuer gave
     them before are refused from now on. Where they are named beside the books (refusals, alerts
     and their messages, jobs that are over, saved views, reports that are sent) the pseudonym stands
-    or nothing. It cannot be undone.
+    or nothing. What they were when they asked, such as their department, goes where nobody else was
+    that who is still known. It cannot be undone.
 
     Raises:
         SubjectDiffers: ``typed`` is not the user's subject.
@@ -91,6 +92,7 @@ def erase(
         "deliveries": store.forget_in_deliveries(session, words, replace),
         "schedules": store.forget_in_schedules(session, replace),
         "statement_mails": store.forget_in_mails(session, user.id),
+        "usage_segments": store.forget_in_segments(session, user.id),
     }
     removed = {"sessions": sessions, "tokens": tokens, **pseudonymised}
     journal.record(

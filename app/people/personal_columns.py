@@ -168,7 +168,8 @@ TABLES: Mapping[str, Mapping[str, Handling]] = {
         **_kept("about_operators", "asked_by"),
         **_kept("is_no_person", "key", "files", "home", "status", "lease", "error", "place"),
     },
-    "usage_segments": {**_kept("books", "attributes"), **_kept("digest", "digest")},
+    # But those that people share who are still known: the receipt counts them under what is kept.
+    "usage_segments": {"attributes": PSEUDONYMISED, **_kept("digest", "digest")},
     "redemption_codes": _kept("digest", "digest", "sealed_code"),
     "findings": {
         **_kept("is_pseudonym", "ids", "message"),

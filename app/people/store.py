@@ -16,7 +16,8 @@ from app.jobs.models import BackgroundJob
 from app.jobs.store import FINISHED
 from app.ledger.credit.models import Grant
 from app.ledger.models import Account
-from app.metering.models import UsageDay, UsageEvent
+from app.metering.models import UsageDay, UsageEvent, UsageSegment
+from app.metering.segments.document import ERASED, erased, erased_digest
 from app.saved_views.models import SavedView
 from app.schedules.models import Schedule, ScheduleRun
 from app.sightings.models import Refusal
@@ -107,6 +108,35 @@ def forget_in_schedules(session: Session, replace: Replace) -> int:
     return changed
 
 
+def forget_in_segments(session: Session, user_id: int) -> int:
+    """What the user was when they asked, where nobody who is still known was the same then.
+
+    Such a segment keeps its number and its answers, and loses its values: sums by them stay what
+    they were, under a pseudonym that all of the erased share.
+    """
+    changed = 0
+    for row in _segments_of(session, user_id):
+        still_known = (
+            sa.select(User.id)
+            .join(UsageEvent, UsageEvent.user_id == User.id)
+            .where(UsageEvent.segment_id == row.id, User.erased_at.is_(None))
+        )
+        if session.scalar(still_known.limit(1)) is not None:
+            continue
+        row.attributes = dict(erased(tuple(sorted(row.attributes.items()))))
+        row.digest = erased_digest(row.id)
+        changed += 1
+    session.flush()
+    return changed
+
+
+def _segments_of(session: Session, user_id: int) -> Sequence[UsageSegment]:
+    """What the user was when they asked, as far as it still says something."""
+    numbers = sa.select(UsageEvent.segment_id).where(UsageEvent.user_id == user_id).distinct()
+    rows = session.scalars(sa.select(UsageSegment).where(UsageSegment.id.in_(numbers)))
+    return [row for row in rows if set(row.attributes.values()) - {ERASED}]
+
+
 def forget_in_mails(session: Session, user_id: int) -> int:
     """Why letters with their statements did not go: a mail server may have named somebody."""
     theirs = sa.select(FrozenStatement.id).where(FrozenStatement.user_id == user_id)
@@ -161,7 +191,10 @@ def load_entries(session: Session, user_ids: Collection[int], action: str) -> di
 
 
 def count_kept(session: Session, user_id: int) -> dict[str, int]:
-    """Rows of the books that stay under the user's number."""
+    """Rows of the books that stay under the user's number.
+
+    Segments are those that people share who are still known.
+    """
     wallet = sa.select(Account.version).where(Account.user_id == user_id)
     events = sa.select(sa.func.count()).select_from(UsageEvent)
     grants = sa.select(sa.func.count()).select_from(Grant)
@@ -170,6 +203,7 @@ def count_kept(session: Session, user_id: int) -> dict[str, int]:
     about = AuditEntry.object_type.in_(["user", "wallet"])
     return {
         "usage_events": session.scalar(events.where(UsageEvent.user_id == user_id)) or 0,
+        "usage_segments": len(_segments_of(session, user_id)),
         "ledger_transactions": session.scalar(wallet) or 0,
         "grants": session.scalar(grants.where(Grant.user_id == user_id)) or 0,
         "statements": session.scalar(statements.where(FrozenStatement.user_id == user_id)) or 0,

@@ -20,6 +20,7 @@ from app.links import store as link_store
 from app.links.store import LinkNotFound
 from app.periods import Period
 from app.schedules.makers import Assignment, Made, Maker
+from app.users import store as user_store
 
 KIND = "export"
 FORMAT = "shareauth-scheduled-export/1"
@@ -27,6 +28,7 @@ Table = Literal["events", "lines", "postings", "statements", "refusals", "audit"
 Form = Literal["csv", "xlsx", "jsonl", "parquet", "focus", "cloudevents"]
 ANY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
 """To try parameters with."""
+_NO_NUL = r"^[^\x00]*$"
 _OF_THE_DAY = frozenset({"asked_by", "asked_at"})
 _WORDS = {
     "zh": {
@@ -66,8 +68,12 @@ class Parameters(BaseModel):
     gzip: bool = False
     bom: bool = False
     """Begin CSV with a mark by which Excel knows UTF-8."""
-    link: Annotated[str | None, Field(min_length=1, max_length=120)] = None
+    link: Annotated[str | None, Field(min_length=1, max_length=120, pattern=_NO_NUL)] = None
     """Only of this link: name."""
+    user: Annotated[str | None, Field(min_length=1, max_length=300, pattern=_NO_NUL)] = None
+    """Only of this user: uid or subject."""
+    kind: Annotated[str | None, Field(min_length=1, max_length=200, pattern=_NO_NUL)] = None
+    """Only of this kind: what that is, each table says."""
     locale: Locale = "zh"
     """Of what the mail says."""
 
@@ -76,7 +82,7 @@ def make(db: Database, work: Assignment) -> Made:
     """The table's rows of the assignment's period; those of its closing where a month is closed.
 
     Raises:
-        LinkNotFound: the link of its filter is gone.
+        LinkNotFound, UserNotFound: the link or user of its filter is gone.
         LinesGone: some of it lies in archives that are not on this machine.
         BooksBusy: for now nobody can say up to where the books are complete.
     """
@@ -101,13 +107,14 @@ def check(session: Session, parameters: BaseModel, owner: str) -> None:
     """Refuse what cannot be made.
 
     Raises:
-        LinkNotFound, FilterUnknown, FormatUnfit: as for ``make``.
+        LinkNotFound, UserNotFound, FilterUnknown, FormatUnfit: as for ``make``.
+        Conflict: several issuers know the user's subject (``subject_ambiguous``).
     """
     del owner
     asked = Parameters.model_validate(parameters.model_dump())
     table, form = catalogue.get(asked.table), registry.get(asked.format)
     registry.check(table, form, gzip=asked.gzip, bom=asked.bom)
-    table.check(Scope(ANY, link_id=_link_id(session, asked)))
+    table.check(_scope(session, asked, ANY))
 
 
 def permission(parameters: BaseModel) -> str:
@@ -123,7 +130,7 @@ def _order(session: Session, asked: Parameters, work: Assignment) -> Order:
     return Order(
         table=catalogue.get(asked.table),
         form=registry.get(asked.format),
-        scope=Scope(period, link_id=_link_id(session, asked)),
+        scope=_scope(session, asked, period),
         zone=work.site.zone,
         currency=work.site.currency,
         source=work.site.source,
@@ -133,6 +140,16 @@ def _order(session: Session, asked: Parameters, work: Assignment) -> Order:
         with_bom=asked.bom,
         gzip=asked.gzip,
         month=work.month,
+    )
+
+
+def _scope(session: Session, asked: Parameters, period: Period) -> Scope:
+    user = None if asked.user is None else user_store.get_by_subject(session, asked.user)
+    return Scope(
+        period,
+        link_id=_link_id(session, asked),
+        user_id=None if user is None else user.id,
+        kind=asked.kind,
     )
 
 

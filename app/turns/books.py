@@ -11,7 +11,7 @@ from app.ledger import store as ledger_store
 from app.ledger import writer
 from app.ledger.credit.monthly import Monthly, give_monthly, is_due
 from app.metering import store as metering_store
-from app.turns.link_context import Visitor
+from app.turns.link_context import PlanContext, Visitor
 
 
 class Books:
@@ -30,8 +30,8 @@ class Books:
             DatabaseAway: the database does not answer.
         """
         user_id, link_id = visitor.user_id, visitor.link.id
-        if (monthly := _monthly(visitor, periods)) is not None:
-            self._give(user_id, monthly, now)
+        if not visitor.is_guest:
+            self.give_monthly(user_id, visitor.user.plan, periods, now)
         with self._db.read() as session:
             wallet = ledger_store.find_account(session, user_id)
             return Seeds(
@@ -42,22 +42,31 @@ class Books:
                 **_guest_sums(session, link_id, periods),
             )
 
-    def _give(self, user_id: int, monthly: Monthly, now: datetime) -> None:
+    def give_monthly(
+        self, user_id: int, plan: PlanContext, periods: Periods, now: datetime
+    ) -> tuple[int, int] | None:
+        """Give the plan's credit of the month to who has come and has not had it.
+
+        Not for guests: whoever wants more would be another guest. Returns the wallet's balance
+        and version, for the gate; None when nothing was given.
+        """
+        monthly = _monthly(plan, periods)
+        if monthly is None:
+            return None
         with self._db.read() as session:
             if not is_due(session, user_id, monthly):
-                return
+                return None
 
-        def work(session: Session) -> None:
+        def work(session: Session) -> tuple[int, int] | None:
             wallet = writer.lock_wallet(session, user_id, currency=self._currency, now=now)
-            give_monthly(session, wallet, monthly, now=now)
+            posted = give_monthly(session, wallet, monthly, now=now)
+            return None if posted is None else (wallet.balance, wallet.version)
 
-        self._db.run(work)
+        return self._db.run(work)
 
 
-def _monthly(visitor: Visitor, periods: Periods) -> Monthly | None:
-    """Nobody gives to guests: whoever wants more is another guest."""
-    plan = visitor.user.plan
-    if not plan.monthly_credit or visitor.is_guest:
+def _monthly(plan: PlanContext, periods: Periods) -> Monthly | None:
+    if not plan.monthly_credit:
         return None
     return Monthly(
         plan_id=plan.id,

@@ -1,7 +1,7 @@
 """The numbers of segments, remembered: few rows, which every finish names."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cachetools import LRUCache
 
@@ -15,9 +15,17 @@ REMEMBERED_MAX = 20_000
 class SegmentShelf:
     """One worker's memory of segments; safe for its threads."""
 
-    def __init__(self, *, db: Database, followed: Sequence[str]) -> None:
-        """``followed`` are the attributes that make a segment; without any there are none."""
+    def __init__(
+        self, *, db: Database, followed: Sequence[str], revision: Callable[[], int]
+    ) -> None:
+        """``followed`` are the attributes that make a segment; without any there are none.
+
+        What is remembered is forgotten when the ``revision`` changes: after somebody was erased a
+        number may stand for nothing any more that can be had.
+        """
         self._db = db
+        self._revision = revision
+        self._seen = revision()
         self._followed = tuple(followed)
         self._numbers: LRUCache[Segment, int] = LRUCache(REMEMBERED_MAX)
         self._lock = threading.Lock()
@@ -33,11 +41,22 @@ class SegmentShelf:
         """
         if not self._followed:
             return None
-        segment = segment_of(attributes, self._followed)
+        segment, revision = segment_of(attributes, self._followed), self._revision()
         with self._lock:
+            if revision != self._seen:
+                self._numbers.clear()
+                self._seen = revision
             known = self._numbers.get(segment)
         if known is None:
-            known = self._db.run(lambda session: store.ensure(session, segment))
+            known = self._load(segment)
             with self._lock:
-                self._numbers[segment] = known
+                if revision == self._seen:
+                    self._numbers[segment] = known
         return known
+
+    def _load(self, segment: Segment) -> int:
+        with self._db.read() as session:
+            known = store.find(session, segment)
+        if known is not None:
+            return known
+        return self._db.run(lambda session: store.ensure(session, segment))

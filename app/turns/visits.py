@@ -15,7 +15,7 @@ from app.turns.endurance import Endurance
 from app.turns.freshness import Freshness
 from app.turns.household import Household
 from app.turns.identify import Directory, Recognised
-from app.turns.link_context import Purpose, Visitor
+from app.turns.link_context import PlanContext, Purpose, Visitor
 from app.turns.price_shelf import PriceShelf
 
 STALE_ATTEMPTS = 3
@@ -74,6 +74,18 @@ class Visits:
         """The issuers and plans of now."""
         self._freshness.check(now)
         return self._directory.household()
+
+    def welcome(self, user_id: int, plan: PlanContext, periods: Periods, now: datetime) -> None:
+        """Give who has come to their own page the plan's credit of the month, if it is due.
+
+        As their first question of the month would; nobody is welcomed who is a guest.
+        """
+        try:
+            given = self._books.give_monthly(user_id, plan, periods, now)
+        except DatabaseAway:  # nothing is lost: it is given when they ask
+            return
+        if given is not None:
+            self._gate.set_balance(user_id, *given)
 
     def ask(self, door: Door, token: str | None, now: datetime) -> Asked:
         """Admit one question, or refuse it and consume nothing.

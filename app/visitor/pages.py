@@ -3,6 +3,7 @@
 from flask import Response, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.admission.periods import periods_at
 from app.errors import Conflict, Denied, Invalid, NotFound, ServiceError
 from app.funding.redeem import Ask, redeem
 from app.links import store as link_store
@@ -11,6 +12,7 @@ from app.pagekit.files import file_response
 from app.pagekit.minutes import Minutes
 from app.tokens import commands
 from app.tokens.commands import MintSpec
+from app.turns.household import plan_of
 from app.visitor import access, entry, papers, reading, section, wording
 from app.visitor.access import Visit
 
@@ -91,7 +93,8 @@ def redeem_code() -> AnyResponse:
     with here.db.read() as session:
         user = here.user(session)
         actor, user_id = here.actor(user), user.id
-    ask = Ask(user_id, request.form.get("code", ""), here.settings.billing.currency)
+    settings = here.settings
+    ask = Ask(user_id, request.form.get("code", ""), settings.billing.currency, settings.zone)
     try:
         done = redeem(here.db, ask, keys=here.keys, actor=actor, now=here.now)
     except (Invalid, Conflict, NotFound, Denied) as problem:
@@ -126,9 +129,18 @@ def nothing(rest: str) -> AnyResponse:
     raise NotFound("there is no such page", code="not_found")
 
 
+def _welcome(here: Visit) -> None:
+    """Whoever comes for the first time in a month is given their plan's credit of it."""
+    with here.db.read() as session:
+        user = here.user(session)
+        user_id, plan = user.id, plan_of(here.household, user)
+    here.runtime.visits.welcome(user_id, plan, periods_at(here.now, here.settings.zone), here.now)
+
+
 def _home(here: Visit, *, redeemed: str | None = None, problem: ServiceError | None = None) -> str:
     number = redeemed if redeemed and redeemed.isascii() and redeemed.isdigit() else None
     transaction = int(number) if number and len(number) <= 18 else None  # noqa: PLR2004 - a BIGINT
+    _welcome(here)
     shown = reading.home(here, redeemed=transaction)
     g.form_targets = shown.form_targets
     told = None if problem is None else wording.told(problem)

@@ -11,6 +11,7 @@ from app import i18n
 from app.admission.gate import Periods, Snapshot
 from app.admission.periods import periods_at
 from app.ledger import store as ledger_store
+from app.ledger.redemptions import find as is_of_code
 from app.limits import VisitorLimits
 from app.links import store as link_store
 from app.links.models import Link
@@ -299,7 +300,7 @@ def _credited(session: Session, user: User, transaction_id: int | None) -> int |
     row = ledger_store.find_transaction(session, transaction_id)
     wallet = ledger_store.find_account(session, user.id)
     is_theirs = row is not None and wallet is not None and row.wallet_id == wallet.id
-    return row.amount if row is not None and is_theirs and row.kind == "redemption" else None
+    return row.amount if row is not None and is_theirs and is_of_code(row.details) else None
 
 
 def _origin(share_url: str | None) -> str:

@@ -44,6 +44,34 @@ def test_cards_show_each_code_and_a_file_has_the_same(owner):
     assert owner.last.headers["Cache-Control"] == "no-store"
 
 
+def test_cards_of_granted_credit_say_what_they_give_and_until_when(house, scene, owner):
+    more = {"gives": "granted", "credit_priority": "4", "expires_at": "2100-01-01T00:00"}
+    make(owner, "trial", credit_last_day="2099-12-31", **more)
+    assert "granted credit, good until and including 2099-12-31 · Priority 4" in owner.text()
+    (code, *_) = sheet(owner, "trial")
+    assert owner.text().count("granted credit, good until and including 2099-12-31") == 3
+    assert owner.text().count("to be redeemed until and including 2099-12-31") == 3
+    owner.get("/admin/codes/batches/trial")
+    text = owner.post("/admin/codes/batches/trial/csv")
+    assert text.count("granted,2099-12-31,") == 3
+    make(owner, "days", credit_days="1", **more)
+    assert "granted credit, good for 1 day after redeeming" in owner.text()
+    owner.get("/admin/codes/new")
+    form = {"name": "both", "amount": "1", "count": "1", "credit_days": "1", **more}
+    owner.post("/admin/codes/new", status=422, credit_last_day="2099-12-31", **form)
+    owner.post("/admin/codes/new", status=422, **(form | {"credit_last_day": "2020-01-01"}))
+    owner.get("/admin/codes/redeem")
+    owner.post("/admin/codes/redeem", user="person-1", code=code)
+    program = house.program("wallets:read", "ledger:read", "codes:read")
+    (grant,) = program.get("/grants?source=code")["items"]
+    assert (grant["source"], grant["priority"]) == ("code", 4)
+    (broken,) = [one for one in program.get("/breakage")["items"] if one["source"] == "code"]
+    assert (broken["given"], broken["granted"]) == (1, "20")
+    assert program.get("/code-batches/trial")["credit"]["expires_at"] == "2099-12-31T16:00:00Z"
+    page = owner.get(f"/admin/grants/{grant['transaction']}")
+    assert "a redeemed code" in page
+
+
 def test_saying_that_all_is_printed_forgets_the_text(owner):
     make(owner, "printed")
     body = owner.get("/admin/codes/batches/printed")

@@ -37,7 +37,7 @@ def test_credit_is_given_once_shown_and_taken_back_by_the_api(house, scene, prog
     shown = program.get(path)
     assert (shown["state"], shown["left"], shown["lapsed"]) == ("revoked", "0", "5")
     assert program.get("/grants?is_open=false")["items"][0]["transaction"] == given["transaction"]
-    assert program.get("/grants?is_open=true")["items"] == []
+    assert program.get(f"/grants?is_open=true&user_id={ann}")["items"] == []
     assert [after - before for before, after in zip(sums_before, sums(program), strict=True)] == [
         5,
         0,
@@ -66,14 +66,49 @@ def test_credit_is_given_shown_and_taken_back_by_the_pages(house, scene):
     assert "It is spent in this order" in browser.text()
     browser.post(f"/admin/grants/new/{bob}", last_day=last_day, **form)
     assert "It was booked before" in browser.text()
+    assert last_day in browser.text()
     page = browser.get("/admin/grants/")
     assert "Granted and expired in" in browser.text()
     number = re.search(r'href="/admin/grants/(\d+)"', page)[1]
     browser.get(f"/admin/grants/{number}")
+    assert f"Good until and including {last_day} " in browser.text()
     browser.post(f"/admin/grants/{number}/revoke", reason="given twice")
     assert "CNY of it were taken back" in browser.text(), browser.text()[500:1500]
     assert "revoked" in browser.text()
     assert "Reverse it" not in browser.get(f"/admin/ledger/transactions/{number}")
+
+
+def test_what_is_used_up_cannot_be_taken_back(house, scene, program):
+    carl = scene.users[2]
+    headers = {"Idempotency-Key": "gift-3"}
+    program.post(
+        f"/users/{carl}/adjustments",
+        {"amount": "-5", "reason": "debt", "allow_negative": True},
+        headers=headers,
+    )
+    gift = {"amount": "4", "reason": "welcome", "expires_at": "2099-12-31T16:00:00Z"}
+    headers = {"Idempotency-Key": "gift-4"}
+    number = program.post(f"/users/{carl}/grants", gift, headers=headers)["transaction"]
+    path = f"/grants/{number}"
+    assert program.get(path)["state"] == "used_up"
+    problem = program.post(f"{path}/revocation", {"reason": "by mistake"}, status=409)
+    assert problem["code"] == "grant_used_up"
+    assert program.get(path)["expires_at"] == "2099-12-31T16:00:00Z"
+    browser = house.browser("finance")
+    assert f"/admin/grants/{number}/revoke" not in browser.get(f"/admin/grants/{number}")
+    assert "nothing is left to take back" in browser.text()
+    assert "Good until and including 2099-12-31 " in browser.text()
+    browser.post(f"/admin/grants/{number}/revoke", status=409, reason="by mistake")
+
+
+def test_a_plan_s_credit_is_announced_until_the_user_comes(house, scene, program):
+    plan = house.program("plans:write", "users:write")
+    plan.post("/plans", {"name": "monthly", "monthly_credit": "6"})
+    plan.patch(f"/users/{scene.users[0]}", {"plan": "monthly"})
+    assert program.get(f"/users/{scene.users[0]}/credit")["coming"] == "6"
+    browser = house.browser("finance")
+    browser.get(f"/admin/users/{scene.users[0]}")
+    assert "Their plan gives 6.00 this month" in browser.text()
 
 
 def test_plans_say_what_they_give_every_month(house):

@@ -193,6 +193,11 @@ def test_tables_and_statements_have_forms_of_their_own(house, finance):
     page = finance.post("/admin/schedules/new", **values, gzip="1")
     assert "after the next closing" in page
     assert re.search(r'<option value="postings"[^>]* selected', page)
+    kind = values | {"name": "kinds", "kind_of": "top_up"}
+    assert 'value="top_up"' in finance.post("/admin/schedules/new", **kind)
+    finance.post("/admin/schedules/new", 422, **(kind | {"name": "v", "kind_of": "poems"}))
+    finance.post("/admin/schedules/new", 422, **(kind | {"name": "w", "table": "events"}))
+    finance.post("/admin/schedules/new", 404, **(kind | {"name": "u", "user": "nobody"}))
     finance.post("/admin/schedules/new", 422, **(values | {"name": "x", "format": "focus"}))
     page = finance.get("/admin/schedules/new?kind=statements")
     assert 'value="closing"' in page

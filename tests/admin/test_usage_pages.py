@@ -1,11 +1,14 @@
 """Usage in the console and the API: sums equal what they are of; nobody sees more than they may."""
 
 import csv
+import html
 import io
 import json
+import re
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from app.admin.resources import overview
@@ -150,6 +153,26 @@ def test_a_row_leads_to_its_answers(house, used):
     assert 'rel="next"' in browser.last.get_data(as_text=True)
     assert shown("warnings=1") == ["r2"]
     assert shown("model=GPT-5&period=7d") == ["r1", "r3", "r4"]
+
+
+def test_a_row_of_plan_issuer_and_attribute_leads_to_what_it_is_made_of(house, used):
+    browser, program = house.browser("viewer"), house.program("usage:read")
+    asked = "period=7d&per=day&by=attribute:department&by=issuer&issuer=portal&column=questions"
+    links = re.findall(
+        r'href="(/admin/usage/events[?][^"]+)"', browser.get(f"/admin/usage/?{asked}")
+    )
+    rows = program.get(f"/usage/report?{asked.removesuffix('&column=questions')}")["rows"]
+    assert len(links) == len(rows) > 0
+    for link, row in zip(links, rows, strict=True):
+        address = html.unescape(link)
+        said = parse_qs(urlsplit(address).query, keep_blank_values=True)
+        assert (said["issuer"], said["attribute"]) == (["portal"], ["department="])
+        found = program.get(address.replace("/admin/usage/events", "/usage/events"))["items"]
+        assert len(found) == row["questions"]
+        assert charge(found) == Decimal(row["charge"])
+    assert table(browser, "/admin/usage/events.csv?attribute=department=Sales") == []
+    assert program.get("/usage/events?issuer=nobody", status=404)["code"] == "issuer_not_found"
+    assert program.get("/usage/events?attribute=x", status=422)["code"] == "query_invalid"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,26 @@ def test_a_batch_from_its_making_to_the_wallet(shell, batch):
     assert shell.json("ledger", "verify")["ok"] is True
 
 
+def test_codes_of_granted_credit_say_so_from_the_sheet_to_the_wallet(shell, batch):
+    words = ("codes", "create", "trial", "--amount", "5", "--count", "2", "--until", "2099-06-30")
+    assert "want --granted" in shell.error(*words, "--credit-days", "9", exit_code=2)["message"]
+    ends = ("--granted", "--credit-until", "2099-12-31", "--priority", "3")
+    assert "not both" in shell.error(*words, *ends, "--credit-days", "9", exit_code=2)["message"]
+    made = shell.json(*words, *ends)
+    assert made["credit"]["expires_at"] == "2099-12-31T16:00:00+00:00"
+    assert (made["credit"]["priority"], made["credit"]["days"]) == (3, None)
+    said = "granted credit of priority 3, good until and including 2099-12-31"
+    sheet = shell.text("codes", "print", "trial")
+    assert f"Each: 5 CNY, {said}. To be redeemed until and including 2099-06-30." in sheet
+    assert said in shell.text("codes", "show", "trial")
+    code = shell.json("codes", "print", "trial")["codes"][0]["code"]
+    done = shell.json("codes", "redeem", "alice", code)
+    assert (done["is_granted"], done["expires_at"]) == (True, "2099-12-31T16:00:00Z")
+    (grant,) = shell.json("grants", "list", "--user", "alice")["grants"]
+    assert (grant["source"], grant["left"], grant["reason"]) == ("code", "5", "code 1 of trial")
+    assert shell.json("ledger", "verify")["ok"] is True
+
+
 def test_codes_are_written_to_a_file_of_their_own(shell, batch, tmp_path):
     place = tmp_path / "codes.txt"
     shell.text("codes", "print", "spring", "--out", place)

@@ -105,6 +105,10 @@ def test_pages_of_answers_go_on_where_the_last_one_ended(shell, db, stage):
     assert references("--chat", "chat-1") == ["r4"]
     assert references("--model", "gpt-4o", "--user", "person-0") == ["c", "a"]
     assert references("--link", "other", "--app", "bot") == ["r5", "r4"]
+    assert references("--plan", "default", "--issuer", "local") == []
+    assert references("--attribute", "department=") == ["r5", "r4", "c", "b", "a"]
+    assert references("--attribute", "department=Sales") == []
+    assert shell.error("usage", "events", "--plan", "none")["code"] == "plan_not_found"
     assert references("--until", "2020-01-01") == []
     assert shell.error("usage", "events", "--cursor", "x")["code"] == "cursor_invalid"
     assert "points_null" in shell.text("usage", "events")

@@ -144,6 +144,7 @@ def test_grants_are_called_by_their_reasons_which_are_not_in_what_is_hashed(gran
         text = rendered(granted, "html", locale).decode()
         assert "for 张三 &lt;b&gt;" in text
         assert word in text
+    assert "until and including 2026-12-31)" in rendered(granted, "html", "en").decode()
     for form in ("json", "csv"):
         assert "kind" not in rendered(granted, form).decode().replace('"kind"', "")
     first, second = json.loads(rendered(granted, "json"))["grants"]

@@ -12,15 +12,17 @@ from app.audit.models import AuditEntry
 from app.codes import attempts, commands, notation
 from app.codes.attempts import FAILURES_MAX, WINDOW, TooManyAttempts
 from app.codes.commands import BatchSpec
-from app.codes.models import CodeAttempts, RedemptionCode
+from app.codes.models import CodeAttempts, CodeBatch, RedemptionCode
 from app.errors import NotFound, ServiceError
 from app.funding import changes, redeem
 from app.funding.changes import Reversal
 from app.funding.redeem import Ask, CodeUnknown
 from app.ledger import store as ledger_store
+from app.ledger.credit.models import Grant
 from app.ledger.models import Account
-from app.ledger.transactions import Side
+from app.ledger.transactions import EntryInvalid, Side
 from app.statements import verification
+from pydantic import ValidationError
 
 from books import NANO, make_users
 
@@ -49,13 +51,17 @@ class Counter:
         return batch, [one.text for one in printable]
 
     def redeem(self, code, user=0, *, after=timedelta(0), currency="CNY"):
-        ask = Ask(self.users[user], code, currency)
+        ask = Ask(self.users[user], code, currency, ZONE)
         return redeem.redeem(self.db, ask, keys=self.keys, actor=ACTOR, now=self.now + after)
 
     def refused(self, code, user=0, **more):
         with pytest.raises(ServiceError) as refused:
             self.redeem(code, user, **more)
         return refused.value.code
+
+    def reverse(self, transaction):
+        reversal = Reversal(transaction, "mistake", "reverse", True)
+        return changes.reverse(self.db, reversal, actor=ACTOR, now=self.now)
 
     def verified(self):
         return verification.verify(self.db, zone=ZONE)
@@ -126,7 +132,7 @@ def test_each_reason_has_its_code_and_costs_no_attempt(counter, db):
 def test_nobody_else_than_a_user_redeems(counter, db, keys, now):
     _, (code, *_) = counter.batch()
     with pytest.raises(NotFound) as nobody:
-        redeem.redeem(db, Ask(4711, code, "CNY"), keys=keys, actor=ACTOR, now=now)
+        redeem.redeem(db, Ask(4711, code, "CNY", ZONE), keys=keys, actor=ACTOR, now=now)
     assert nobody.value.code == "user_not_found"
     assert counter.redeem(code).funded.balance == 20 * NANO
 
@@ -262,3 +268,82 @@ def test_the_window_of_attempts_begins_with_its_first(now):
     assert tried.failures == 2
     attempts.count_failure(tried, now + WINDOW)
     assert (tried.failures, tried.window_began_at) == (1, now + WINDOW)
+
+
+def grants_of(db, user_id):
+    with db.read() as session:
+        rows = session.scalars(sa.select(Grant).where(Grant.user_id == user_id))
+        return [(row.source, row.amount, row.priority, row.expires_at, row.reason) for row in rows]
+
+
+def test_a_code_may_give_credit_that_is_granted_once(counter, db):
+    until = counter.now + timedelta(days=40)
+    _, codes = counter.batch(credit={"priority": 7, "expires_at": until}, count=2)
+    first = counter.redeem(codes[0])
+    again = counter.redeem(codes[0], after=timedelta(days=41))
+    assert again == replace(first, funded=replace(first.funded, is_replay=True))
+    assert (first.terms.source, first.terms.priority, first.terms.expires_at) == ("code", 7, until)
+    assert grants_of(db, 1) == [("code", 20 * NANO, 7, until, "code 1 of spring")]
+    with db.read() as session:
+        number = first.funded.transaction_id
+        booked = ledger_store.find_transaction(session, number)
+        sides = ledger_store.load_sides(session, [number])[number]
+    assert (booked.kind, booked.idempotency_key) == ("grant", "redeem:1")
+    assert sides == (Side("wallet:1", 20 * NANO), Side("promotions", -20 * NANO))
+    assert counter.refused(codes[1], after=timedelta(days=40)) == "code_expired"
+    with pytest.raises(EntryInvalid, match="not reversed"):
+        counter.reverse(number)
+    found = counter.verified()
+    assert found.ok, found.findings
+    assert (found.sums["redemptions"], found.sums["promotions"]) == (0, -20 * NANO)
+
+
+def test_its_days_are_counted_from_the_day_it_is_redeemed_on(counter, db):
+    _, (code, other) = counter.batch(credit={"days": 3}, count=2)  # now is noon of the 23rd
+    counter.redeem(code, after=timedelta(hours=11, minutes=59))
+    counter.redeem(other, user=1, after=timedelta(hours=12))
+    ends = [grants_of(db, user)[0][3].astimezone(ZONE) for user in (1, 2)]
+    assert [f"{end:%d %H:%M}" for end in ends] == ["27 00:00", "28 00:00"]
+    assert counter.verified().ok
+
+
+def test_of_two_who_race_for_granted_credit_one_has_it(counter, db):
+    _, codes = counter.batch(credit={"priority": 1}, count=4)
+    asked = [(code, user) for code in codes for user in (0, 1, 0, 1)]
+
+    def ask(code, user):
+        try:
+            return counter.redeem(code, user).funded.is_replay
+        except CodeUnknown:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda one: ask(*one), asked))
+    assert said.count(False) == len(codes)
+    given = [one for user in (1, 2) for one in grants_of(db, user)]
+    assert sorted(one[4] for one in given) == [f"code {n} of spring" for n in (1, 2, 3, 4)]
+    assert counter.verified().ok
+
+
+def test_what_a_batch_says_and_the_books_have_must_agree(counter, db):
+    batch, (code,) = counter.batch(credit={"priority": 7}, count=1)
+    counter.redeem(code)
+    assert counter.verified().ok
+    for wrong in (None, 8):
+        with db.begin() as session:
+            session.get(CodeBatch, batch.id).credit_priority = wrong
+        codes = {finding.code for finding in counter.verified().findings}
+        assert codes == {"redemption_differs"}
+    with db.begin() as session:
+        session.get(CodeBatch, batch.id).credit_priority = 7
+        session.scalars(sa.select(Grant)).one().source = "operator"
+    assert {finding.code for finding in counter.verified().findings} == {"grant_differs"}
+
+
+def test_credit_that_cannot_be_is_not_promised(counter):
+    for wrong in ({"days": 0}, {"days": 1, "expires_at": counter.now}, {"priority": 100}):
+        with pytest.raises(ValidationError):
+            counter.batch("wrong", credit=wrong)
+    with pytest.raises(ServiceError) as over:
+        counter.batch("over", credit={"expires_at": counter.now})
+    assert over.value.code == "code_credit_over"

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from app.db import Database
 from app.errors import Invalid
-from app.funding.grants import GrantEnded, GrantNotFound
+from app.funding.grants import GrantEnded, GrantNotFound, GrantUsedUp
 from app.ledger import store as ledger_store
 from app.ledger import writer
 from app.ledger.credit import writer as credit_writer
@@ -59,6 +59,17 @@ def test_same_key_gives_once_and_another_gift_with_it_is_refused(purse):
     with pytest.raises(EntryInvalid, match="are of monthly credit"):
         purse.grant(5, key="monthly:2026-11:1:1")
     assert len(purse.rows()) == 1
+
+
+def test_what_is_used_up_is_not_taken_back_until_something_comes_back_to_it(purse):
+    given = purse.grant(5)
+    asked = purse.ask(6)
+    with pytest.raises(GrantUsedUp, match="nothing is left"):
+        purse.revoke(given, after=1)
+    assert purse.rows()[0].closed_at is None
+    purse.reverse(asked, after=2)
+    assert purse.revoke(given, after=3).lapsed == 5 * NANO
+    assert purse.shop.stage.findings() == []
 
 
 def test_revoking_takes_what_is_left_and_is_done_once(purse):
@@ -208,8 +219,9 @@ def test_whatever_happens_in_whatever_order_the_books_can_prove_it(purse, seed):
         elif what == "money":
             purse.change("adjust", dice.choice([-4, 5]), after=hour)
         elif what == "revoke":
-            still = [row for row in purse.rows() if row.closed_at is None]
-            for row in still[:1]:
+            held = purse.credit().open
+            left = {number for number, one in held.items() if one.remaining}
+            for row in [row for row in purse.rows() if row.sequence in left][:1]:
                 purse.revoke(row.transaction_id, after=hour)
         else:
             purse.expire(hour)

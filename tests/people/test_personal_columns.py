@@ -1,6 +1,7 @@
 """Every column that may tell of a visitor is in the register, and an erasure does what it says."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -17,9 +18,14 @@ from app.deliveries.models import FileDestination
 from app.funding import grants
 from app.funding.grants import Grace
 from app.jobs.models import BackgroundJob
+from app.metering.models import UsageSegment
+from app.metering.segments import store as segments
+from app.metering.segments.document import digest, segment_of
 from app.people import erasure, personal_data, receipt
 from app.people.personal_columns import ABOUT_NOBODY, TABLES, WHY, columns
 from app.people.receipt import NotErased
+from app.reports.explore import explore
+from app.reports.query import Query
 from app.retention.kinds import KINDS
 from app.retention.report import report
 from app.saved_views.models import SavedView
@@ -27,10 +33,12 @@ from app.schedules.models import Schedule, ScheduleRun
 from app.sightings.models import Refusal
 from app.tables import metadata
 from app.tokens.models import Token, VisitorSession
+from app.turns.segment_shelf import SegmentShelf
 from app.turns.settle import settle_turns
 from app.users.models import User
 from app.worker import JOBS
 
+from reports_builders import count as rollups
 from turn_builders import RULES, Stage
 
 ACTOR = Actor("alice", "cli")
@@ -73,7 +81,9 @@ def known(db, now):
     stage = Stage(db, now)
     user_id = stage.user_ids[1]
     with db.begin() as session:
-        settle_turns(session, [stage.turn(f"t{n}", 1) for n in range(2)], RULES)
+        alone = segments.ensure(session, (("department", DEPARTMENT),))
+        turns = [replace(stage.turn(f"t{n}", 1), segment_id=alone) for n in range(2)]
+        settle_turns(session, turns, RULES)
         user = session.get(User, user_id)
         user.subject, user.name, user.locale = SUBJECT, NAME, "zh"
         user.attributes = {"department": DEPARTMENT}
@@ -227,6 +237,7 @@ def test_nothing_of_the_person_is_left_and_the_books_are(db, now, known):
         "deliveries": 1,
         "schedules": 2,
         "statement_mails": 1,
+        "usage_segments": 1,
     }
     after = everything(db)
     assert [
@@ -240,6 +251,7 @@ def test_nothing_of_the_person_is_left_and_the_books_are(db, now, known):
     assert made["removed"] == {"sessions": 1, "tokens": 1, **done.pseudonymised} == listed.removed
     assert made["kept"] == {
         "usage_events": 2,
+        "usage_segments": 0,
         "ledger_transactions": 3,
         "grants": 1,
         "statements": 1,
@@ -247,6 +259,63 @@ def test_nothing_of_the_person_is_left_and_the_books_are(db, now, known):
     }
     assert {one["table"] for one in made["columns"]} == set(TABLES)
     assert json.loads(json.dumps(made)) == made
+
+
+def erase(db, now, user_id):
+    with db.begin() as session:
+        user = session.get(User, user_id)
+        done = erasure.erase(
+            session, user, typed=user.subject, gate=NO_GATE, actor=ACTOR, now=now, reason="asked"
+        )
+    with db.read() as session:
+        made = receipt.receipt(session, session.get(User, user_id), now=now)
+    return done.pseudonymised["usage_segments"], made["kept"]["usage_segments"]
+
+
+def by_department(db, now):
+    """The charge of each department, as a report says it; the books prove it."""
+    rollups(db, now)
+    query = Query(
+        since=now - timedelta(days=1), until=now + timedelta(days=1), zone=RULES.zone,
+        by=("attribute:department",),
+    )  # fmt: skip
+    with db.read() as session:
+        report = explore(session, query)
+    return {row.labels[0]: row.amounts.charge for row in report.rows}
+
+
+def test_what_a_group_was_goes_with_the_last_of_its_people(db, now):
+    stage = Stage(db, now)
+    numbers = {1: now}  # a revision that grows
+    shelf = SegmentShelf(db=db, followed=("department", "site"), revision=lambda: len(numbers))
+    physics, law = {"department": DEPARTMENT, "site": "A"}, {"department": "law"}
+    worn = [(0, physics), (1, physics), (1, law), (2, law), (2, {})]
+    turns = [
+        replace(stage.turn(f"t{n}", user), segment_id=shelf.segment_of(wearing))
+        for n, (user, wearing) in enumerate(worn)
+    ]
+    with db.begin() as session:
+        settle_turns(session, turns, RULES)
+    before = by_department(db, now)
+    assert set(before) == {DEPARTMENT, "law", ""}
+    assert erase(db, now, stage.user_ids[0]) == (0, 1)
+    assert by_department(db, now) == before
+    old = shelf.segment_of(physics)
+    assert erase(db, now, stage.user_ids[1]) == (1, 1)
+    after = by_department(db, now)
+    assert after == {"~erased": before[DEPARTMENT], "law": before["law"], "": before[""]}
+    assert DEPARTMENT not in everything(db)
+    with db.read() as session:
+        row = session.get(UsageSegment, old)
+        assert row.attributes == {"department": "~erased", "site": "~erased"}
+        assert row.digest != digest(segment_of(physics, ["department", "site"]))
+    numbers[2] = now
+    new = shelf.segment_of(physics)  # somebody else, who is of that department now
+    assert new != old
+    assert erase(db, now, stage.user_ids[2]) == (1, 0)
+    assert set(by_department(db, now)) == {"~erased", ""}
+    with db.read() as session:
+        assert session.get(UsageSegment, new).attributes == physics
 
 
 def test_what_is_old_goes_and_is_reported(db, now, known, tmp_path):
@@ -274,8 +343,8 @@ def test_what_is_old_goes_and_is_reported(db, now, known, tmp_path):
         periodic.prune_deliveries,
     ):
         job(runtime, later)
-    assert DEPARTMENT not in everything(db)
     with db.read() as session:
+        assert (session.get(User, known).name, session.get(User, known).attributes) == (None, {})
         rows = {row.kind.name: row for row in report(session, settings)}
     removed = {name for name, row in rows.items() if row.removed_ever}
     assert removed == {

@@ -11,12 +11,16 @@ from app.closings import store as closing_store
 from app.closings.models import FrozenStatement
 from app.errors import Invalid, NotFound
 from app.exports import verifying
+from app.people import store as people
+from app.people.words import replacing
 from app.schedules import store
 from app.schedules.kinds import KINDS
 from app.schedules.statements import MonthOpen
+from app.users import commands as users
+from app.users.models import User
 
 from closing_builders import NANO, House, at
-from schedule_builders import Bureau
+from schedule_builders import BY, Bureau
 
 
 @pytest.fixture
@@ -108,6 +112,10 @@ def test_pdfs_are_made_if_wanted_and_nothing_of_an_open_month(bureau, house):
         {"kind": "export", "parameters": {"table": "postings", "link": "support"}},
         {"kind": "export", "parameters": {"table": "events", "link": "none"}},
         {"kind": "export", "parameters": {"table": "events", "format": "xlsx", "gzip": True}},
+        {"kind": "export", "parameters": {"table": "audit", "user": "person-0"}},
+        {"kind": "export", "parameters": {"table": "events", "kind": "chatNode"}},
+        {"kind": "export", "parameters": {"table": "postings", "kind": "poem"}},
+        {"kind": "export", "parameters": {"table": "events", "user": "nobody"}},
         {"kind": "export", "parameters": {"table": "poems"}},
     ):
         with pytest.raises((Invalid, NotFound)):
@@ -133,6 +141,30 @@ def test_a_week_is_exported_without_months_and_of_its_link_alone(bureau, house):
     )
     assert (told["rows"], told["closing"]) == (1, None)
     assert verifying.check_books(bureau.db, told, lambda _: {}) == []
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_of_one_user_and_kind_alone_also_when_they_were_erased(bureau, house):
+    for user in (0, 1):
+        house.answer(user, at("2026-12-02"), [("GPT-5", NANO)])
+        house.top_up(user, at("2026-12-03"), NANO)
+    parameters = {"table": "postings", "user": "person-0", "kind": "top_up", "format": "jsonl"}
+    id_ = bureau.add(None, "weekly", kind="export", every="week", parameters=parameters)
+    with bureau.db.begin() as session:
+        user = session.get(User, house.users[0])
+        users.erase(session, user, actor=BY, now=bureau.now)
+        people.forget_in_schedules(session, replacing({"person-0"}, user.subject))
+    bureau.now = at("2026-12-08")
+    while bureau.tick():
+        pass
+    for run in bureau.runs(id_):
+        bureau.make(run.id)
+    place = bureau.folder / "reports" / "postings-2026-W49.jsonl"
+    rows = [json.loads(line) for line in place.read_bytes().splitlines()]
+    assert {(row["kind"], row["wallet"]) for row in rows} == {
+        ("top_up", f"wallet:{house.users[0]}"),
+    }
+    assert len(rows) == 2
 
 
 def test_permissions_are_those_of_what_is_sent():

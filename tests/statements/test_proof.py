@@ -53,7 +53,7 @@ def redeem_one(db: Database, user_id: int) -> None:
     with db.begin() as session:
         batch = code_commands.create(session, spec, keys=keys, actor=ACTOR, now=NOW)
         (code,) = code_commands.load_printable(session, batch, keys=keys, actor=ACTOR, now=NOW)
-    redeem(db, Ask(user_id, code.text, "CNY"), keys=keys, actor=ACTOR, now=NOW)
+    redeem(db, Ask(user_id, code.text, "CNY", RULES.zone), keys=keys, actor=ACTOR, now=NOW)
 
 
 def make_books(db: Database) -> Stage:

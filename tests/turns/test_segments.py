@@ -15,7 +15,7 @@ from turn_builders import RULES, Stage
 
 def test_history_does_not_move_with_the_user(db, now):
     stage = Stage(db, now)
-    shelf = SegmentShelf(db=db, followed=("department", "site"))
+    shelf = SegmentShelf(db=db, followed=("department", "site"), revision=lambda: 1)
     said = [{"department": "Sales", "name": "Alice"}, {"department": "研发", "site": 7}, {}]
     numbers = [shelf.segment_of(attributes) for attributes in said]
     turns = [
@@ -37,14 +37,17 @@ def test_history_does_not_move_with_the_user(db, now):
             {},
             None,
         ]
-    assert SegmentShelf(db=db, followed=()).segment_of(said[0]) is None
+    assert SegmentShelf(db=db, followed=(), revision=lambda: 1).segment_of(said[0]) is None
 
 
 def test_what_is_known_asks_no_database(db):
-    shelf = SegmentShelf(db=db, followed=("department",))
+    shelf = SegmentShelf(db=db, followed=("department",), revision=lambda: 1)
     first = shelf.segment_of({"department": "Sales"})
     assert (
-        SegmentShelf(db=db, followed=("department",)).segment_of({"department": "Sales"}) == first
+        SegmentShelf(db=db, followed=("department",), revision=lambda: 1).segment_of(
+            {"department": "Sales"}
+        )
+        == first
     )
 
     def asked(*_):

@@ -99,9 +99,10 @@ class Portal:
         funded = changes.top_up(self.house.db, change, actor=ACTOR, now=self.house.now)
         self.house.runtime.gate.set_balance(funded.user_id, funded.balance, funded.version)
 
-    def code(self, amount: int = 20 * NANO) -> str:
+    def code(self, amount: int = 20 * NANO, **more: Any) -> str:
         """A redemption code as it is printed."""
-        spec = BatchSpec(name=f"batch{next(self._numbers)}", amount=amount, currency="CNY", count=1)
+        name = f"batch{next(self._numbers)}"
+        spec = BatchSpec(name=name, amount=amount, currency="CNY", count=1, **more)
         with self.house.db.begin() as session:
             known = {"keys": self.keys, "actor": ACTOR, "now": self.house.now}
             batch = code_commands.create(session, spec, **known)

@@ -1,12 +1,21 @@
 """What visitors see of their own, and what they do there."""
 
 import re
+from datetime import date, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from app.admission.periods import periods_at
+from app.codes.commands import Credit
+from app.db import DatabaseBusy
 from app.limits import VisitorLimits
 from app.metering.answers import store as answers
+from app.moments import after_day
+from app.plans import commands as plan_commands
+from app.plans import store as plan_store
+from app.plans.commands import PlanSpec
 from app.tokens.models import Token
+from app.turns.books import Books
 from app.visitor import pages, reading
 
 NANO = 1_000_000_000
@@ -101,6 +110,43 @@ def test_answers_are_turned_page_by_page(portal, asked, monkeypatch):
 )
 def test_senseless_addresses_do_no_harm(portal, asked, query):
     portal.visitor(asked[0]).get(f"/me/{query}")
+
+
+def test_the_plans_credit_is_there_before_the_first_question(portal):
+    spec = PlanSpec(name="monthly", monthly_credit=6)
+    portal.do(plan_commands.create, spec)
+    with portal.house.db.read() as session:
+        plan_id = plan_store.find_by_name(session, "monthly").id
+    user_id = portal.add_user(plan_id=plan_id)
+    browser = portal.visitor(user_id)
+    ends_at = periods_at(portal.house.now, portal.house.settings.zone).month.ends_at
+    last = (ends_at - timedelta(hours=12)).date()
+    said = f"6.00 of it were given to you, good until and including {last}"
+    for _ in range(2):
+        browser.get("/me")
+        assert said in browser.text()
+        assert browser.text().count("were given to you") == 1
+    assert portal.hook("start", portal.mint(user_id), question="?")["success"]
+
+
+def test_a_busy_database_gives_no_credit_and_shows_the_page(portal, monkeypatch):
+    def busy(*_):
+        raise DatabaseBusy("others are in the way")
+
+    monkeypatch.setattr(Books, "give_monthly", busy)
+    assert "0.00" in portal.visitor(portal.add_user()).get("/me")
+
+
+def test_a_code_may_give_credit_that_expires(portal):
+    credit = Credit(expires_at=after_day(date(2099, 12, 31), portal.house.settings.zone))
+    user_id, code = portal.add_user(), portal.code(credit=credit)
+    browser = portal.visitor(user_id)
+    for _ in range(2):
+        browser.get("/me")
+        browser.post("/me/redeem", code=code)
+        assert "20.00 CNY were added to your balance" in browser.text()
+        said = "20.00 of it were given to you, good until and including 2099-12-31 · code 1 of"
+        assert browser.text().count(said) == 1
 
 
 def test_the_statement_adds_up(portal):

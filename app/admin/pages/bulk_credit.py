@@ -1,7 +1,5 @@
 """Give many users credit: who and how much, what that comes to, and the job."""
 
-from datetime import timedelta
-
 from flask import Response, render_template, request
 
 from app.admin import access
@@ -10,6 +8,7 @@ from app.admin.pages.section import AnyResponse, attempt, done, section, validat
 from app.admin.resources import bulk_credit
 from app.admin.resources.bulk_credit import BulkGiveIn, BulkIn, BulkPreview
 from app.errors import Invalid
+from app.moments import after_day
 from app.pagekit.languages import gettext as _
 
 blueprint = section("bulk_credit", "/grants/many")
@@ -54,6 +53,7 @@ def _form(found: BulkPreview | None = None, gifts: str | None = None) -> str:
         gifts=gifts,
         plan_options=[(name, name) for name in bulk_credit.plan_names(desk)],
         currency=desk.settings.billing.currency,
+        zone=desk.settings.zone.key,
         run=f"gift-{desk.now.astimezone(desk.settings.zone):%Y-%m-%d-%H%M}",
     )
 
@@ -64,7 +64,7 @@ def _typed() -> dict[str, object]:
     values["priority"] = fields.optional("priority") or "50"
     last_day = fields.day("last_day")
     if last_day is not None:
-        values["expires_at"] = last_day + timedelta(days=1)
+        values["expires_at"] = after_day(last_day.date(), access.desk().settings.zone)
     values["gifts"] = _uploaded() or fields.optional("gifts")
     return values
 

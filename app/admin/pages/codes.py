@@ -19,9 +19,13 @@ from app.admin.resources.codes import (
     NewBatch,
     TypedCode,
 )
+from app.codes.commands import PRIORITY
 from app.errors import Invalid
+from app.moments import after_day
 from app.pagekit import formats
 from app.pagekit.languages import gettext as _
+
+CREDIT_COLUMNS = ("credit", "credit_until", "credit_days")
 
 blueprint = section("codes", "/codes")
 
@@ -53,6 +57,7 @@ def create() -> AnyResponse:
                 "expires_at": _expiry(fields.optional("expires_at")),
                 "per_user_max": fields.optional("per_user_max"),
                 "note": fields.optional("note"),
+                "credit": _credit(),
             },
         )
         made = codes.create(access.desk(), spec)
@@ -147,10 +152,9 @@ def download(name: str) -> AnyResponse:
         until = "" if batch.expires_at is None else batch.expires_at.isoformat()
         text = io.StringIO()
         lines = csv.writer(text)
-        lines.writerow(["serial", "code", "amount", "currency", "expires_at"])
-        lines.writerows(
-            [one.serial, one.code, batch.amount, batch.currency, until] for one in shown.codes
-        )
+        lines.writerow(["serial", "code", "amount", "currency", "expires_at", *CREDIT_COLUMNS])
+        said = [batch.amount, batch.currency, until, *_credit_cells(batch)]
+        lines.writerows([one.serial, one.code, *said] for one in shown.codes)
         return Response(
             text.getvalue(),
             content_type="text/csv; charset=utf-8",
@@ -204,6 +208,28 @@ def _change(name: str, change: Callable[[str | None], BatchOut], said: str) -> A
         return done(said, "codes.show", name=name)
 
     return attempt(work, lambda: show(name))
+
+
+def _credit() -> dict[str, object] | None:
+    """On which terms codes give granted credit, as it was typed; None for paid credit."""
+    if request.form.get("gives") != "granted":
+        return None
+    last_day = fields.day("credit_last_day")
+    zone = access.desk().settings.zone
+    return {
+        "priority": fields.optional("credit_priority") or str(PRIORITY),
+        "expires_at": None if last_day is None else after_day(last_day.date(), zone),
+        "days": fields.optional("credit_days"),
+    }
+
+
+def _credit_cells(batch: BatchOut) -> tuple[object, ...]:
+    """What each code gives: paid or granted, the last day of it, for how many days."""
+    credit = batch.credit
+    if credit is None:
+        return "paid", "", ""
+    until = "" if credit.expires_at is None else formats.until(credit.expires_at)
+    return "granted", until, "" if credit.days is None else credit.days
 
 
 def _expiry(typed: str | None) -> datetime | None:

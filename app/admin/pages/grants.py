@@ -11,6 +11,7 @@ from app.admin.pages.wallets import booked
 from app.admin.resources import grants, users, wallets
 from app.admin.resources.grants import BreakageQuery, GrantQuery, NewGrant, Revocation
 from app.admission.periods import periods_at
+from app.moments import after_day
 from app.pagekit.formats import decimal
 from app.pagekit.languages import gettext as _
 
@@ -44,7 +45,10 @@ def new(user_id: int) -> str:
     desk = access.desk()
     desk.check_permissions("users:read")
     return render_template(
-        "grants/new.html", user=users.show(desk, user_id), wallet=wallets.show(desk, user_id)
+        "grants/new.html",
+        user=users.show(desk, user_id),
+        wallet=wallets.show(desk, user_id),
+        zone=desk.settings.zone.key,
     )
 
 
@@ -61,7 +65,7 @@ def give(user_id: int) -> AnyResponse:
         }
         last_day = fields.day("last_day")
         if last_day is not None:
-            values["expires_at"] = last_day + timedelta(days=1)
+            values["expires_at"] = after_day(last_day.date(), access.desk().settings.zone)
         funded = grants.give(access.desk(), user_id, validated(NewGrant, values), key=form_key())
         return done(booked(funded), "users.show", user_id=user_id)
 

@@ -171,6 +171,8 @@ def _export() -> dict[str, Any]:
         "table": request.form.get("table"),
         "format": request.form.get("format"),
         "link": fields.optional("link"),
+        "user": fields.optional("user"),
+        "kind": fields.optional("kind_of"),
         "locale": request.form.get("locale"),
         "bom": fields.checked("bom"),
         "gzip": fields.checked("gzip"),

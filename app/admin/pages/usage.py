@@ -15,7 +15,7 @@ from app.admin.pages.section import AnyResponse, section, validated
 from app.admin.resources import saved_views, usage, usage_events, usage_seen
 from app.admin.resources.asking import ReportQuery, link_names, zones
 from app.admin.resources.saved_views import ViewQuery
-from app.admin.resources.usage import SEEN, TIMES, TOKENS, ReportOut, RowOut
+from app.admin.resources.usage import SEEN, TIMES, TOKENS, KeyOut, ReportOut, RowOut
 from app.admin.resources.usage_events import EVENT_COLUMNS, EventFilter, EventQuery, event_cells
 from app.admin.resources.usage_seen import (
     RefusedOut,
@@ -40,8 +40,10 @@ PLAIN = ("questions", "points", "charge", "corrections", "net", *TOKENS)
 """Columns that are shown when none is chosen."""
 ASKED_BY = {"visitors": ("visitors",), "times": TIMES, "seen": SEEN}
 """What of a report is only made when one of these columns is shown."""
-UNLISTED = frozenset({"node_kind", "issuer", "plan", "attribute"})
+UNLISTED = "node_kind"
 """What the list of answers cannot be cut by."""
+SEVERAL = frozenset({"issuer", "plan", "attribute"})
+"""What it takes several of."""
 
 blueprint = section("usage", "/usage")
 M = TypeVar("M", bound=BaseModel)
@@ -163,6 +165,7 @@ def events() -> AnyResponse:
     shown = render_template(
         "usage/events.html",
         page=page,
+        followed=desk.settings.reports.attributes,
         **_views("events"),
     )
     return Response(shown, status=status)
@@ -197,7 +200,7 @@ def _asked(model: type[M]) -> M:
         filled = [text for text in texts if text]
         if not filled or name in OF_PAGE:
             continue
-        is_list = name in LISTS and issubclass(model, ReportQuery | RefusedQuery)
+        is_list = name in (SEVERAL if issubclass(model, EventFilter) else LISTS)
         values[name] = list(dict.fromkeys(filled)) if is_list else filled[0]
     return validated(model, values)
 
@@ -247,18 +250,21 @@ def _drill(row: RowOut) -> str | None:
         return None
     state = _state()
     for key in row.keys:
-        name = key.group.removeprefix(ATTRIBUTE)
-        if name == key.group:
-            state[name] = [key.value]
-        else:
-            others = [
-                text for text in state.get("attribute", []) if not text.startswith(f"{name}=")
-            ]
-            state["attribute"] = [*others, f"{name}={key.value}"]
+        _choose(state, key)
     chosen = {key.group for key in row.keys}
     following = FOLLOWING.get(row.keys[-1].group, "user")
     state["by"] = [] if following in chosen else [following]
     return url_for("usage.explore", **state)  # type: ignore[arg-type]
+
+
+def _choose(state: dict[str, list[str]], key: KeyOut) -> None:
+    """Narrow the filters of an address to what a row is of."""
+    name = key.group.removeprefix(ATTRIBUTE)
+    if name == key.group:
+        state[name] = [key.value]
+        return
+    others = [text for text in state.get("attribute", []) if not text.startswith(f"{name}=")]
+    state["attribute"] = [*others, f"{name}={key.value}"]
 
 
 def _answers_of(report: ReportOut | None) -> Any:  # noqa: ANN401 - a function for the template
@@ -266,7 +272,8 @@ def _answers_of(report: ReportOut | None) -> Any:  # noqa: ANN401 - a function f
 
     def answers(row: RowOut) -> str | None:
         """The answers a row is made of; None where the list cannot be cut like that."""
-        if report is None or row.is_others or not all(key.value for key in row.keys):
+        named = (key.value or key.group.startswith(ATTRIBUTE) for key in row.keys)
+        if report is None or row.is_others or not all(named):
             return None
         return _answers_url(report, row, ends)
 
@@ -275,17 +282,13 @@ def _answers_of(report: ReportOut | None) -> Any:  # noqa: ANN401 - a function f
 
 def _answers_url(report: ReportOut, row: RowOut, ends: Mapping[datetime, datetime]) -> str | None:
     state = _state()
-    filters: dict[str, str] = {}
-    if any(state.get(name) for name in UNLISTED) or any(
-        key.group in UNLISTED or key.group.startswith(ATTRIBUTE) for key in row.keys
+    for key in row.keys:
+        _choose(state, key)
+    filters = {name: state[name] for name in FILTERS if state.get(name)}
+    if UNLISTED in filters or any(
+        len(values) > 1 for name, values in filters.items() if name not in SEVERAL
     ):
         return None
-    for group in usage_words.GROUPS:
-        values = {key.value for key in row.keys if key.group == group} or set(state.get(group, []))
-        if len(values) > 1:
-            return None
-        if values:
-            filters[group] = values.pop()
     since = row.at or report.since
     until = ends[row.at] if row.at else report.until
     return url_for(

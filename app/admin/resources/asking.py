@@ -199,26 +199,26 @@ def kept_since(desk: Desk) -> datetime:
 
 def _filters(desk: Desk, session: Session, asked: ReportQuery) -> Filters:
     return Filters(
-        users=_chosen(user_id(session, name) for name in asked.user),
-        links=_chosen(link_id(desk, session, name) for name in asked.link),
-        apps=_chosen(asked.app),
-        models=_chosen(asked.model),
-        node_kinds=_chosen(asked.node_kind),
-        issuers=_chosen(_issuer_id(session, name) for name in asked.issuer),
-        plans=_chosen(_plan_id(session, name) for name in asked.plan),
+        users=chosen(user_id(session, name) for name in asked.user),
+        links=chosen(link_id(desk, session, name) for name in asked.link),
+        apps=chosen(asked.app),
+        models=chosen(asked.model),
+        node_kinds=chosen(asked.node_kind),
+        issuers=chosen(issuer_id(session, name) for name in asked.issuer),
+        plans=chosen(plan_id(session, name) for name in asked.plan),
         attributes=chosen_attributes(asked.attribute),
     )
 
 
-def _issuer_id(session: Session, name: str) -> int:
+def issuer_id(session: Session, name: str) -> int:
     return token_store.get_issuer(session, name).id
 
 
-def _plan_id(session: Session, name: str) -> int:
+def plan_id(session: Session, name: str) -> int:
     return plan_store.get_by_name(session, name).id
 
 
-def _chosen(values: Iterable[T]) -> frozenset[T] | None:
+def chosen(values: Iterable[T]) -> frozenset[T] | None:
     return frozenset(values) or None
 
 

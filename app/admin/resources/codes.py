@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
 from app.admin import paging
@@ -11,7 +11,15 @@ from app.admin.desk import Desk
 from app.admin.inputs import Amount, Paid, Text
 from app.admin.paging import Page, PageQuery
 from app.codes import commands, notation, store
-from app.codes.commands import COUNT_MAX, BatchName, BatchSpec
+from app.codes.commands import (
+    COUNT_MAX,
+    DAYS_MAX,
+    PRIORITY,
+    PRIORITY_MAX,
+    BatchName,
+    BatchSpec,
+    Credit,
+)
 from app.codes.models import CodeBatch
 from app.codes.store import ListedCode
 from app.errors import NotFound
@@ -24,6 +32,43 @@ from app.users import store as user_store
 Status = Literal["active", "paused", "cancelled"]
 Why = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*$")] | None
 """For the audit."""
+
+
+class CreditIn(BaseModel):
+    """Granted credit that each code gives, instead of paid credit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    priority: Annotated[
+        int,
+        Field(ge=0, le=PRIORITY_MAX, description="The lowest is spent first, all before paid."),
+    ] = PRIORITY
+    expires_at: Annotated[Moment | None, Field(description="When the credit is over.")] = None
+    days: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=DAYS_MAX,
+            description="Or: it is good until the end of so many days after it is redeemed.",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _ends_once(self) -> Self:
+        if self.expires_at is not None and self.days is not None:
+            raise ValueError("say either when the credit is over, or for how many days it is good")
+        return self
+
+
+class CreditTermsOut(BaseModel):
+    """How the credit that each code gives may be spent."""
+
+    priority: int
+    expires_at: datetime | None = Field(description="When it is over; null: see `days`.")
+    days: int | None = Field(
+        description="Good until the end of so many days after it is redeemed; null with null "
+        "`expires_at`: for ever."
+    )
 
 
 class BatchOut(BaseModel):
@@ -43,6 +88,9 @@ class BatchOut(BaseModel):
     )
     expires_at: datetime | None = Field(description="Null: never.")
     per_user_max: int | None = Field(description="How many one user may redeem; null: any number.")
+    credit: CreditTermsOut | None = Field(
+        description="Each code gives granted credit on these terms; null: paid credit."
+    )
     note: str | None
     created_at: datetime
     created_by: str
@@ -70,6 +118,7 @@ class BatchOut(BaseModel):
                 "outstanding": from_nano(0 if is_over else left * batch.amount),
                 "expires_at": batch.expires_at,
                 "per_user_max": batch.per_user_max,
+                "credit": commands.describe(batch)["credit"],
                 "note": batch.note,
                 "created_at": batch.created_at,
                 "created_by": batch.created_by,
@@ -100,6 +149,9 @@ class NewBatch(BaseModel):
     expires_at: Annotated[Moment | None, Field(description="Null: never.")] = None
     per_user_max: Annotated[int, Field(ge=1, le=COUNT_MAX)] | None = None
     note: Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")] | None = None
+    credit: Annotated[
+        CreditIn | None, Field(description="Null: each code gives paid credit, for good.")
+    ] = None
 
 
 class BatchReason(BaseModel):
@@ -179,6 +231,8 @@ class RedeemedOut(BaseModel):
     amount: Amount
     currency: str
     balance: Amount = Field(description="Of the wallet now.")
+    is_granted: bool = Field(description="It is granted credit, spent before paid credit.")
+    expires_at: datetime | None = Field(description="When granted credit is over; null: never.")
     is_replay: bool = Field(description="The user had redeemed it before; nothing moved this time.")
 
 
@@ -207,7 +261,7 @@ def show(desk: Desk, name: str) -> BatchOut:
 
 
 def create(desk: Desk, new: NewBatch) -> BatchOut:
-    """Raises: ``code_batch_exists``, ``code_batch_expired``."""
+    """Raises: ``code_batch_exists``, ``code_batch_expired``, ``code_credit_over``."""
     spec = BatchSpec(
         name=new.name,
         amount=to_nano(new.amount),
@@ -216,6 +270,7 @@ def create(desk: Desk, new: NewBatch) -> BatchOut:
         expires_at=new.expires_at,
         per_user_max=new.per_user_max,
         note=new.note or None,
+        credit=None if new.credit is None else Credit(**new.credit.model_dump()),
     )
     with desk.db.begin() as session:
         batch = commands.create(session, spec, keys=desk.keys, actor=desk.actor, now=desk.now)
@@ -304,7 +359,7 @@ def find_user_id(desk: Desk, subject: str, issuer: str | None) -> int:
 def redeem(desk: Desk, user_id: int, typed: str) -> RedeemedOut:
     """Put what the code is worth into the user's wallet; again for the same code: nothing moves."""
     paging.check_number(user_id, "user_not_found")
-    ask = Ask(user_id, typed, desk.settings.billing.currency)
+    ask = Ask(user_id, typed, desk.settings.billing.currency, desk.settings.zone)
     done = redemption.redeem(desk.db, ask, keys=desk.keys, actor=desk.actor, now=desk.now)
     desk.tell_balance(done.funded)
     return RedeemedOut(
@@ -315,6 +370,8 @@ def redeem(desk: Desk, user_id: int, typed: str) -> RedeemedOut:
         amount=from_nano(done.amount),
         currency=done.currency,
         balance=from_nano(done.funded.balance),
+        is_granted=done.terms is not None,
+        expires_at=None if done.terms is None else done.terms.expires_at,
         is_replay=done.funded.is_replay,
     )
 

@@ -17,16 +17,19 @@ from app.funding import grants as funding
 from app.funding.grants import Grace, GrantNotFound
 from app.ledger.credit import store
 from app.ledger.credit.models import Grant
+from app.ledger.credit.monthly import is_due
 from app.ledger.credit.store import Breakage, Filters
-from app.ledger.grants import PRIORITY, PRIORITY_MAX
+from app.ledger.grants import PRIORITY, PRIORITY_MAX, source_of
 from app.moments import Moment
 from app.money import from_nano, to_nano
 from app.people.credit import Left, credit_standing
+from app.people.monthly import monthly_credit
 from app.plans import store as plan_store
+from app.tokens.issuers import parse_configured
 from app.users import store as user_store
 
 State = Literal["in_force", "used_up", "over", "expired", "revoked"]
-Source = Literal["operator", "plan"]
+Source = Literal["operator", "plan", "code"]
 
 
 class GrantOut(BaseModel):
@@ -70,6 +73,10 @@ class CreditOut(BaseModel):
     granted: Amount = Field(description="What is left of grants in force; it is spent first.")
     paid: Amount = Field(description="Paid credit; below zero it is what the user owes.")
     lapsing: Amount = Field(description="Of grants that are over; it leaves within the minute.")
+    coming: Amount = Field(
+        description="Their plan's credit of this month, while they have not come for it: it is "
+        "given with their next question, or when they open their own page. 0: none."
+    )
     grants: list[GrantOut] = Field(description="Those in force, in the order they are spent.")
 
 
@@ -97,9 +104,10 @@ class RevokedOut(FundedOut):
 
 
 class BreakageOut(BaseModel):
-    """Grants of one plan, or of operators, in the period."""
+    """Grants of one plan, of operators, or of redeemed codes, in the period."""
 
-    plan: str | None = Field(description="Null: what operators gave.")
+    plan: str | None = Field(description="Null: what operators or codes gave.")
+    source: Source
     given: int
     granted: Amount
     ended: int
@@ -159,6 +167,7 @@ def credit(desk: Desk, user_id: int) -> CreditOut:
             granted=from_nano(stands.granted),
             paid=from_nano(stands.paid),
             lapsing=from_nano(stands.lapsing),
+            coming=from_nano(_coming(desk, session, user_id)),
             grants=_outs(desk, session, [_pair(one) for one in stands.grants]),
         )
 
@@ -206,6 +215,18 @@ def breakage(desk: Desk, query: BreakageQuery) -> BreakagePage:
     )
 
 
+def _coming(desk: Desk, session: Session, user_id: int) -> int:
+    settings = desk.settings
+    found = monthly_credit(
+        session,
+        [user_id],
+        configured=parse_configured(settings.issuers),
+        zone=settings.zone,
+        now=desk.now,
+    )
+    return sum(one.amount for one in found.values() if is_due(session, user_id, one))
+
+
 def _pair(one: Left) -> tuple[Grant, int]:
     return one.grant, one.left
 
@@ -219,7 +240,7 @@ def _outs(desk: Desk, session: Session, rows: list[tuple[Grant, int]]) -> list[G
             user_id=row.user_id,
             subject=subjects.get(row.user_id, ""),
             state=_state(row, left, desk.now),
-            source="operator" if row.plan_id is None else "plan",
+            source=source_of(row.source),
             plan=names.get(row.plan_id or 0),
             month=row.month,
             amount=from_nano(row.amount),
@@ -246,6 +267,7 @@ def _state(row: Grant, left: int, now: datetime) -> State:
 def _breakage(one: Breakage, names: dict[int, str]) -> BreakageOut:
     return BreakageOut(
         plan=names.get(one.plan_id or 0),
+        source=source_of(one.source),
         given=one.given,
         granted=from_nano(one.granted),
         ended=one.ended,

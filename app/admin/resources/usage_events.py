@@ -11,7 +11,17 @@ from pydantic import BaseModel, Field
 from app.admin.desk import Desk
 from app.admin.inputs import Amount, Text
 from app.admin.paging import Page
-from app.admin.resources.asking import Asked, bounds, link_id, user_id, zone_of
+from app.admin.resources.asking import (
+    Asked,
+    Texts,
+    bounds,
+    chosen,
+    issuer_id,
+    link_id,
+    plan_id,
+    user_id,
+    zone_of,
+)
 from app.metering.models import UsageLine
 from app.metering.store import EventNotFound
 from app.money import from_nano
@@ -20,6 +30,7 @@ from app.reports.events import detail
 from app.reports.events.detail import EventDetail
 from app.reports.events.listing import list_events
 from app.reports.events.store import EventFilters, ListedEvent, Movement
+from app.reports.query import chosen_attributes
 
 LIMIT_MAX = 500
 PAGE_OF_FILE = 1000
@@ -34,6 +45,13 @@ class EventFilter(Asked):
     link: Text | None = Field(default=None, description="Only of this link: name.")
     app: Text | None = None
     model: Text | None = Field(default=None, description="Only with a line of this model.")
+    issuer: Texts = Field(default=[], description="Only of users of these issuers: names.")
+    plan: Texts = Field(default=[], description="Only on these plans: names.")
+    attribute: Texts = Field(
+        default=[],
+        description="Only of users who had this then, as in `department=Sales`; with nothing "
+        "behind the sign those who had none.",
+    )
     chat_id: Text | None = Field(default=None, description="Only of this chat of FastGPT's.")
     warnings: bool = Field(default=False, description="Only those not wholly understood.")
 
@@ -199,7 +217,7 @@ def show(desk: Desk, reference: str) -> EventDetailOut:
 
 
 def filters_of(desk: Desk, asked: EventFilter) -> EventFilters:
-    """Raises: NotFound: there is no such user or link. Invalid: the period cannot be."""
+    """Raises: NotFound: nothing has one of the names. Invalid: the period or one cannot be."""
     since = until = None
     if asked.period or asked.since or asked.until:
         since, until = bounds(asked, zone_of(desk, asked), desk.now)
@@ -213,6 +231,9 @@ def filters_of(desk: Desk, asked: EventFilter) -> EventFilters:
             model=asked.model,
             chat_id=asked.chat_id,
             with_warnings=asked.warnings,
+            plan_ids=chosen(plan_id(session, name) for name in asked.plan),
+            issuer_ids=chosen(issuer_id(session, name) for name in asked.issuer),
+            attributes=chosen_attributes(asked.attribute),
         )
 
 

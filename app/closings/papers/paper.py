@@ -11,9 +11,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.closings.papers.words import Locale, kind, word
+from app.moments import good_until
 from app.money import format_nano, parse_amount
 
 PLACES_MIN = 2
+_GIFTS = {"plan": "grant_of_plan", "code": "grant_of_code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +115,16 @@ def amount(text: str) -> str:
 
 def moment(text: str, zone: str) -> str:
     """A time of the content, by the clock of the statement, to the minute."""
-    at = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    return f"{_time(text).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def last_moment(text: str, zone: str) -> str:
+    """Until and including when something is good that is over at that time of the content."""
+    return good_until(_time(text), ZoneInfo(zone))
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
 def _facts(
@@ -256,9 +266,8 @@ def _grants(said: Mapping[str, Any], people: Mapping[str, Person], locale: Local
 
 def gift_label(one: Mapping[str, Any], who: Person | None, zone: str, locale: Locale) -> str:
     """What the grant was called, or whose it is, and until when it is good."""
-    is_of_plan = one["source"] == "plan"
-    label = word("grant_of_plan" if is_of_plan else "grant_of_operator", locale)
-    if is_of_plan:
+    label = word(_GIFTS.get(one["source"], "grant_of_operator"), locale)
+    if one["source"] == "plan":
         label = f"{label} {one['month']}"
     if who is not None:
         label = who.gifts.get(one["transaction"], label)
@@ -266,7 +275,7 @@ def gift_label(one: Mapping[str, Any], who: Person | None, zone: str, locale: Lo
         return f"{label} ({word('grant_revoked', locale)})"
     if one["expires_at"] is None:
         return label
-    return f"{label} ({word('grant_until', locale)} {moment(one['expires_at'], zone)})"
+    return f"{label} ({word('grant_until', locale)} {last_moment(one['expires_at'], zone)})"
 
 
 def _grant_amounts(one: Mapping[str, Any]) -> tuple[str, ...]:

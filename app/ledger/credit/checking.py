@@ -110,19 +110,24 @@ class _Replay:
             yield "grant_differs", (checkpoint.sequence, ROW_DIFFERS)
 
     def _is_right(self, row: Grant, grant: Move, expiry: Move | None) -> bool:
-        terms = Terms(
-            expires_at=row.expires_at,
-            priority=row.priority,
-            source="plan" if row.source == "plan" else "operator",
-            plan_id=row.plan_id,
-            month=row.month,
-        )
         closing = None if expiry is None else expiry.closing
         return (
-            (terms, row.amount, row.granted_at) == (grant.terms, grant.amount, grant.at)
+            _terms_are(row, grant.terms)
+            and (row.amount, row.granted_at) == (grant.amount, grant.at)
             and row.user_id == self._wallet.user_id
             and row.remaining == self._left_then.get(row.sequence, 0)
             and row.closed_as == (None if closing is None else closing.because)
             and row.lapsed == (0 if expiry is None else -expiry.amount)
             and row.closed_at == (None if expiry is None else expiry.at)
         )
+
+
+def _terms_are(row: Grant, terms: Terms | None) -> bool:
+    """Whatever stands in the row: somebody may have changed it."""
+    return terms is not None and (
+        row.expires_at,
+        row.priority,
+        row.source,
+        row.plan_id,
+        row.month,
+    ) == (terms.expires_at, terms.priority, terms.source, terms.plan_id, terms.month)

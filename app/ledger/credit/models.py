@@ -41,7 +41,7 @@ class Grant(Base):
     amount: Mapped[int] = mapped_column(Nano)
     priority: Mapped[int] = mapped_column(sa.SmallInteger)
     source: Mapped[str] = mapped_column(sa.String(10))
-    """``operator`` or ``plan``."""
+    """``operator``, ``plan`` or ``code``."""
     plan_id: Mapped[int | None] = mapped_column(sa.ForeignKey("plans.id"))
     month: Mapped[str | None] = mapped_column(sa.String(7))
     """Of the plan's monthly credit: such as ``2026-11``, by the operator's clock."""

@@ -43,13 +43,14 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """Grants of a plan, or of operators (None), in a period; nano-units.
+    """Grants of a plan, or of another ``source`` (None), in a period; nano-units.
 
     ``spent`` and ``lapsed`` are of those that ended in it, and are together what they were of;
     ``revoked`` is the part of ``lapsed`` that somebody took back.
     """
 
     plan_id: int | None
+    source: str
     given: int = 0
     granted: int = 0
     ended: int = 0
@@ -149,35 +150,39 @@ def count_over(session: Session, moment: datetime) -> int:
 def sum_breakage(session: Session, *, since: datetime, until: datetime) -> list[Breakage]:
     """What was granted in the period, and what of ended grants was left, by plan.
 
-    The plan's id is None for what operators gave.
+    The plan's id is None for what operators and codes gave.
     """
     given = session.execute(
-        sa.select(Grant.plan_id, sa.func.count(), sa.func.sum(Grant.amount))
+        sa.select(Grant.plan_id, Grant.source, sa.func.count(), sa.func.sum(Grant.amount))
         .where(Grant.granted_at >= since, Grant.granted_at < until)
-        .group_by(Grant.plan_id)
+        .group_by(Grant.plan_id, Grant.source)
     )
     ended = session.execute(
         sa.select(
             Grant.plan_id,
+            Grant.source,
             sa.func.count(),
             sa.func.sum(Grant.amount),
             sa.func.sum(Grant.lapsed),
             sa.func.sum(sa.case((Grant.closed_as == "revoked", Grant.lapsed), else_=0)),
         )
         .where(Grant.closed_at >= since, Grant.closed_at < until)
-        .group_by(Grant.plan_id)
+        .group_by(Grant.plan_id, Grant.source)
     )
-    sums = {plan_id: Breakage(plan_id, count, int(amount)) for plan_id, count, amount in given}
-    for plan_id, count, amount, lapsed, revoked in ended:
-        before = sums.get(plan_id, Breakage(plan_id))
-        sums[plan_id] = replace(
+    sums = {
+        (plan_id, source): Breakage(plan_id, source, count, int(amount))
+        for plan_id, source, count, amount in given
+    }
+    for plan_id, source, count, amount, lapsed, revoked in ended:
+        before = sums.get((plan_id, source), Breakage(plan_id, source))
+        sums[plan_id, source] = replace(
             before,
             ended=count,
             spent=int(amount - lapsed),
             lapsed=int(lapsed),
             revoked=int(revoked),
         )
-    return sorted(sums.values(), key=lambda one: one.plan_id or 0)
+    return sorted(sums.values(), key=lambda one: (one.plan_id or 0, one.source != "operator"))
 
 
 def wallets_with_expired(session: Session, now: datetime, *, limit: int) -> list[int]:

@@ -14,8 +14,9 @@ from app.ledger import writer
 from app.ledger.burndown import Credit, Held, Move
 from app.ledger.credit import store
 from app.ledger.credit.models import Grant, GrantCheckpoint
-from app.ledger.grants import Because, Closing, Terms, expiry_key
+from app.ledger.grants import Because, Closing, Terms, expiry_key, source_of
 from app.ledger.models import Account, Transaction
+from app.ledger.redemptions import Redemption
 from app.ledger.transactions import COUNTER_ACCOUNT, Entry
 
 MOMENT = timedelta(microseconds=1)
@@ -31,6 +32,8 @@ class Gift:
     idempotency_key: str
     actor: str
     reason: str
+    code: Redemption | None = None
+    """The redeemed code that gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def entry_of(gift: Gift) -> Entry:
         idempotency_key=gift.idempotency_key,
         actor=gift.actor,
         reason=gift.reason,
-        details=gift.terms.details(),
+        details=gift.terms.details() | (gift.code.details() if gift.code else {}),
     )
 
 
@@ -197,7 +200,7 @@ def _terms(row: Grant) -> Terms:
     return Terms(
         expires_at=row.expires_at,
         priority=row.priority,
-        source="plan" if row.source == "plan" else "operator",
+        source=source_of(row.source),
         plan_id=row.plan_id,
         month=row.month,
     )

@@ -8,6 +8,9 @@ VALUE_CHARS_MAX = 120
 OTHER = "…"
 """Stands for every value where there are too many combinations of them."""
 
+ERASED = "~erased"
+"""Stands for every value of what only people had who were erased since."""
+
 Segment = tuple[tuple[str, str], ...]
 """Names with their values, sorted; names that the user has nothing for are absent."""
 
@@ -26,6 +29,16 @@ def segment_of(attributes: Mapping[str, object], followed: Sequence[str]) -> Seg
 def overflow(segment: Segment) -> Segment:
     """What a segment counts as when there are too many already."""
     return tuple((name, OTHER) for name, _ in segment)
+
+
+def erased(segment: Segment) -> Segment:
+    """What is left of a segment that only erased people had: which attributes it had."""
+    return tuple((name, ERASED) for name, _ in segment)
+
+
+def erased_digest(number: int) -> str:
+    """In the place of its digest: of the segment's number alone, so that no guess finds it."""
+    return hashlib.sha256(f"{ERASED}:{number}".encode()).hexdigest()
 
 
 def digest(segment: Segment) -> str:

@@ -12,17 +12,17 @@ SEGMENTS_MAX = 10_000
 
 def ensure(session: Session, segment: Segment) -> int:
     """The number of a segment, a new one where there is none; beyond the bound that of ``…``."""
-    found = _find(session, segment)
+    found = find(session, segment)
     if found is None and _count(session) >= SEGMENTS_MAX:
         segment = overflow(segment)
     row = {"digest": digest(segment), "attributes": dict(segment)}
     if found is None:
         insert_ignoring(UsageSegment, session, [row])
-        found = _find(session, segment)
+        found = find(session, segment)
     return found or 0
 
 
-def _find(session: Session, segment: Segment) -> int | None:
+def find(session: Session, segment: Segment) -> int | None:
     return session.scalar(sa.select(UsageSegment.id).where(UsageSegment.digest == digest(segment)))
 
 

@@ -1,7 +1,7 @@
 """Every SQL statement on single usage events: pages of them, and all about one."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +11,13 @@ from sqlalchemy.orm import Session
 
 from app.ledger.models import Account, Transaction
 from app.links.models import Link
-from app.metering.models import UsageEvent, UsageLine
+from app.metering.models import UsageEvent, UsageLine, UsageSegment
 from app.plans.models import Plan
+from app.reports.query import NAME_CHARS_MAX
 from app.users.models import User
+
+HEADS_MAX = 100
+"""So many parts of a list are looked at by themselves."""
 
 _ISSUERS = sa.table("issuers", sa.column("id", sa.BigInteger), sa.column("name", sa.String))
 _REVERSAL = orm.aliased(Transaction)
@@ -33,6 +37,15 @@ class EventFilters:
     model: str | None = None
     chat_id: str | None = None
     with_warnings: bool = False
+    plan_ids: frozenset[int] | None = None
+    issuer_ids: frozenset[int] | None = None
+    attributes: tuple[tuple[str, frozenset[str]], ...] = ()
+    """As those of ``query.Filters``: what the user had when the answer was billed."""
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether an index of a user, a link or a chat leads to them."""
+        return any(one is not None for one in (self.user_id, self.link_id, self.chat_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +118,8 @@ def list_page(
     """Events, newest first: those that come after the place ``before`` in that order."""
     event = UsageEvent
     order = (event.received_at.desc(), event.id.desc())
-    chosen = sa.select(event.id).where(*_conditions(filters, link_ids))
+    heads, filters = _heads(session, filters)
+    chosen = sa.select(event.id, event.received_at).where(*_conditions(filters, link_ids))
     if filters.with_warnings:
         chosen = chosen.where(_WITH_WARNINGS)
     if before is not None:
@@ -114,7 +128,7 @@ def list_page(
             (event.received_at < before.received_at) | (event.id < before.id),
         )
     # The page is found by the index alone, and joined then.
-    page = chosen.order_by(*order).limit(limit).subquery()
+    page = _newest(chosen, heads, limit)
     rows = session.execute(
         sa.select(
             event.id,
@@ -140,6 +154,70 @@ def list_page(
         .order_by(*order)
     )
     return [ListedEvent(*tuple(row)) for row in rows]
+
+
+def _newest(chosen: Any, heads: Sequence[Any] | None, limit: int) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """The newest of what is chosen; of each head as many as there may be, the newest of those."""
+    event = UsageEvent
+    order = (event.received_at.desc(), event.id.desc())
+    if heads is None:
+        return chosen.order_by(*order).limit(limit).subquery()
+    if not heads:
+        return chosen.where(sa.false()).subquery()
+    parts = [
+        sa.select(chosen.where(head).order_by(*order).limit(limit).subquery()) for head in heads
+    ]
+    together = sa.union_all(*parts).subquery() if len(parts) > 1 else parts[0].subquery()
+    newest = (together.c.received_at.desc(), together.c.id.desc())
+    return sa.select(together).order_by(*newest).limit(limit).subquery()
+
+
+def _heads(session: Session, filters: EventFilters) -> tuple[Sequence[Any] | None, EventFilters]:
+    """What divides the answers so that an index has each part in the order of the list.
+
+    Of each part no more is read than a page has: what few answers have is found as fast as what
+    most have. None where another index leads there, or the parts would be too many: then most
+    answers are of them, and they are met by walking back in time. With it the filters that the
+    parts do not say.
+    """
+    heads: list[Any] | None = None
+    left = filters
+    if filters.is_of_one:
+        pass
+    elif filters.attributes:
+        heads = [_is(UsageEvent.segment_id, one) for one in _segments(session, filters)]
+        left = replace(filters, attributes=())
+    elif filters.plan_ids is not None:
+        heads = [UsageEvent.plan_id == one for one in sorted(filters.plan_ids)]
+        left = replace(filters, plan_ids=None)
+    elif filters.issuer_ids is not None:
+        wanted = sa.select(User.id).where(User.issuer_id.in_(sorted(filters.issuer_ids)))
+        found = session.scalars(wanted.limit(HEADS_MAX + 1))
+        heads = [UsageEvent.user_id == one for one in found]
+        left = replace(filters, issuer_ids=None)
+    return (heads, left) if heads is not None and len(heads) <= HEADS_MAX else (None, filters)
+
+
+def _segments(session: Session, filters: EventFilters) -> list[int | None]:
+    """The segments that have the attributes; None is that of answers that have none."""
+    found: list[int | None] = list(session.scalars(_with_attributes(filters)))
+    return [*found, None] if _takes_none(filters) else found
+
+
+def _takes_none(filters: EventFilters) -> bool:
+    return all("" in values for _, values in filters.attributes)
+
+
+def _with_attributes(filters: EventFilters) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    conditions = [
+        sa.func.coalesce(UsageSegment.attributes[name].as_string(), "").in_(sorted(values))
+        for name, values in filters.attributes
+    ]
+    return sa.select(UsageSegment.id).where(*conditions)
+
+
+def _is(column: Any, value: object) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    return column.is_(None) if value is None else column == value
 
 
 def names(session: Session, event: UsageEvent) -> Names:
@@ -188,7 +266,6 @@ def _conditions(filters: EventFilters, link_ids: frozenset[int] | None) -> list[
         for column, value in (
             (event.user_id, filters.user_id),
             (event.link_id, filters.link_id),
-            (event.app_name, filters.app),
             (event.chat_id, filters.chat_id),
         )
         if value is not None
@@ -199,9 +276,33 @@ def _conditions(filters: EventFilters, link_ids: frozenset[int] | None) -> list[
         conditions.append(event.received_at < filters.until)
     if link_ids is not None:
         conditions.append(event.link_id.in_(sorted(link_ids)))
+    if filters.app is not None:
+        conditions.append(_called(event.app_name, filters.app))
     if filters.model is not None:
-        with_model = sa.exists().where(
-            UsageLine.event_id == event.id, UsageLine.model == filters.model
+        named = _called(UsageLine.model, filters.model)
+        conditions.append(sa.exists().where(UsageLine.event_id == event.id, named))
+    return [*conditions, *_of_kind(filters)]
+
+
+def _called(column: Any, name: str) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """By its name; what is longer than reports have it is found by what they have."""
+    if len(name) < NAME_CHARS_MAX:
+        return column == name
+    return sa.func.substr(column, 1, NAME_CHARS_MAX) == name[:NAME_CHARS_MAX]
+
+
+def _of_kind(filters: EventFilters) -> list[Any]:
+    """On which plan, of which issuer and with which attributes."""
+    event = UsageEvent
+    conditions: list[Any] = []
+    if filters.plan_ids is not None:
+        conditions.append(event.plan_id.in_(sorted(filters.plan_ids)))
+    if filters.issuer_ids is not None:
+        theirs = sa.select(User.id).where(
+            User.id == event.user_id, User.issuer_id.in_(sorted(filters.issuer_ids))
         )
-        conditions.append(with_model)
+        conditions.append(theirs.exists())
+    if filters.attributes:
+        having = event.segment_id.in_(_with_attributes(filters))
+        conditions.append(having | event.segment_id.is_(None) if _takes_none(filters) else having)
     return conditions

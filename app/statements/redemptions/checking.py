@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app.ledger import redemptions
+from app.ledger import grants, redemptions
+from app.ledger.models import Transaction
 from app.ledger.redemptions import Redemption
 from app.ledger.verify import Finding
 from app.statements.redemptions import store
@@ -39,7 +40,7 @@ def _broken(facts: RedeemedFacts) -> Iterator[Finding]:
         )
         return
     is_right = (
-        booked.kind == "redemption"
+        _is_of_kind(booked, facts.credit_priority)
         and booked.amount == facts.worth
         and facts.booked_user_id == facts.user_id
         and redemptions.find(booked.details) == Redemption(facts.code_id, facts.batch_id)
@@ -52,3 +53,11 @@ def _broken(facts: RedeemedFacts) -> Iterator[Finding]:
             "backup.",
             {"code": facts.code_id, "transaction": booked.id},
         )
+
+
+def _is_of_kind(booked: Transaction, priority: int | None) -> bool:
+    """Paid or granted credit, as the batch says."""
+    if priority is None:
+        return booked.kind == "redemption"
+    terms = grants.find(booked.details)
+    return booked.kind == "grant" and terms is not None and terms.priority == priority

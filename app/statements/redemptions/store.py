@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.codes.models import CodeBatch, RedemptionCode
 from app.ledger.models import Account, Transaction
+from app.ledger.redemptions import PREFIX
 
 PAGE_ROWS = 500
 
@@ -21,6 +22,8 @@ class RedeemedFacts:
     batch_id: int
     user_id: int
     worth: int
+    credit_priority: int | None
+    """Of the granted credit that its batch gives; None: it gives paid credit."""
     transaction: Transaction | None
     booked_user_id: int | None
 
@@ -33,6 +36,7 @@ def iter_redeemed(session: Session, *, since: datetime | None) -> Iterator[Redee
             RedemptionCode.batch_id,
             RedemptionCode.redeemed_by,
             CodeBatch.amount,
+            CodeBatch.credit_priority,
             Transaction,
             Account.user_id,
         )
@@ -48,19 +52,27 @@ def iter_redeemed(session: Session, *, since: datetime | None) -> Iterator[Redee
     last = 0
     while True:
         rows = session.execute(statement.where(RedemptionCode.id > last)).all()
-        for code_id, batch_id, user_id, worth, transaction, booked_user_id in rows:
-            yield RedeemedFacts(code_id, batch_id, user_id or 0, worth, transaction, booked_user_id)
+        for code_id, batch_id, user_id, worth, priority, transaction, booked_user_id in rows:
+            yield RedeemedFacts(
+                code_id, batch_id, user_id or 0, worth, priority, transaction, booked_user_id
+            )
         if len(rows) < PAGE_ROWS:
             return
         last = rows[-1][0]
 
 
 def iter_without_code(session: Session, *, since: datetime | None) -> Iterator[int]:
-    """Redemptions that are no code's, by id; with ``since`` those posted from then on."""
+    """Redemptions that are no code's, by id; with ``since`` those posted from then on.
+
+    Credit that codes granted likewise.
+    """
+    of_code = (Transaction.kind == "redemption") | (
+        (Transaction.kind == "grant") & Transaction.idempotency_key.startswith(PREFIX)
+    )
     statement = (
         sa.select(Transaction.id)
         .outerjoin(RedemptionCode, RedemptionCode.transaction_id == Transaction.id)
-        .where(Transaction.kind == "redemption", RedemptionCode.id.is_(None))
+        .where(of_code, RedemptionCode.id.is_(None))
         .order_by(Transaction.id)
         .limit(PAGE_ROWS)
     )
