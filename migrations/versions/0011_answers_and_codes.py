@@ -7,8 +7,8 @@ little for them. Batches of before give paid credit, as they did.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0008"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
