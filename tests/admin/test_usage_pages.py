@@ -1,8 +1,10 @@
 """Usage in the console and the API: sums equal what they are of; nobody sees more than they may."""
 
 import csv
+import html
 import io
 import json
+import re
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -150,6 +152,32 @@ def test_a_row_leads_to_its_answers(house, used):
     assert 'rel="next"' in browser.last.get_data(as_text=True)
     assert shown("warnings=1") == ["r2"]
     assert shown("model=GPT-5&period=7d") == ["r1", "r3", "r4"]
+
+
+@pytest.mark.parametrize(
+    ("query", "opened"),
+    [
+        ("per=hour&by=link", {"by=user&link=first", "by=user&link=omega"}),
+        ("per=day&by=user&by=app&link=first", {"link=first&user=u_0&app=bot"}),
+        ("by=attribute:department&attribute=department=", None),
+        ("per=hour", set()),
+    ],
+)
+def test_rows_lead_to_what_they_are_made_of(house, used, query, opened):
+    browser = house.browser("viewer")
+    body = html.unescape(browser.get(f"/admin/usage/?period=7d&{query}"))
+    table = body[body.index("<tbody>") :] if "<tbody>" in body else ""
+    lists = re.findall(r'href="(/admin/usage/events\?[^"]*)"', table)
+    found = [name for path in lists for name in re.findall(r"/events/(r\d)", browser.get(path))]
+    if opened is None:
+        assert lists == []  # the list cannot be cut like that
+        return
+    expected = ["r1", "r2", "r3"] if "link=first" in query else ["r1", "r2", "r3", "r4"]
+    assert sorted(set(found)) == expected
+    drilled = re.findall(r'href="/admin/usage/\?([^"]*)"', table)
+    told = {frozenset(one.split("&")) - {"period=7d", "per=hour", "per=day"} for one in drilled}
+    assert {frozenset(one.split("&")) for one in opened} <= told
+    assert bool(opened) == bool(told)
 
 
 @pytest.mark.parametrize(

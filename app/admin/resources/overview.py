@@ -65,7 +65,7 @@ class OverviewOut(BaseModel):
         compared = made.compared
         return cls(
             made_at=desk.now,
-            has_links=any(desk.sees_link(link.id) for link in link_store.list_all(session)),
+            has_links=any(desk.sees_link(link) for link, _ in link_store.list_names(session)),
             today=AmountsOut.of(made.today),
             compared=ComparedOut(
                 at=compared.at,

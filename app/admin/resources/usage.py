@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -60,7 +60,7 @@ class AmountsOut(BaseModel):
     unfinished: int | None = Field(description="Questions whose answer was never reported.")
 
     @classmethod
-    def of(cls, amounts: Amounts) -> Self:
+    def of(cls, amounts: Amounts, **more: Any) -> Self:  # noqa: ANN401 - fields of their own
         return cls(
             questions=amounts.questions,
             visitors=amounts.visitors,
@@ -73,6 +73,7 @@ class AmountsOut(BaseModel):
             margin=_decimal(amounts.margin),
             margin_percent=amounts.margin_percent,
             **{name: getattr(amounts, name) for name in (*TOKENS, *TIMES, *SEEN)},
+            **more,
         )
 
 
@@ -165,9 +166,4 @@ def _row(row: Row, made: Report, uids: Mapping[int, str]) -> RowOut:
         for group, key, label in zip(made.query.by, row.keys, row.labels, strict=True):
             value = uids[key] if group == "user" and isinstance(key, int) else label
             keys.append(KeyOut(group=group, value=value, label=label))
-    return RowOut(
-        at=row.at,
-        keys=keys,
-        is_others=row.keys is None,
-        **AmountsOut.of(row.amounts).model_dump(),
-    )
+    return RowOut.of(row.amounts, at=row.at, keys=keys, is_others=row.keys is None)

@@ -1,0 +1,102 @@
+"""Rows of the usage explorer: what stands in them, and where they lead to."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from itertools import pairwise
+
+from flask import request, url_for
+from markupsafe import Markup
+
+from app.admin import usage_words
+from app.admin.resources.usage import AmountsOut, ReportOut, RowOut
+from app.pagekit.formats import count, decimal
+from app.reports.query import ATTRIBUTE
+
+FOLLOWING = {"link": "user", "user": "link", "app": "user", "model": "link", "node_kind": "model"}
+"""By what a row is cut next, when it is opened; the rest by user."""
+UNLISTED = frozenset({"node_kind", "issuer", "plan", "attribute"})
+"""What the list of answers cannot be cut by."""
+
+Keys = tuple[tuple[str, str], ...]
+"""Groups of a row with their values."""
+
+
+def cells(amounts: AmountsOut, columns: Sequence[str]) -> Markup:
+    """What stands in these columns, as cells of a table: one text, for there are thousands."""
+    texts = (
+        count(getattr(amounts, name))
+        if name not in usage_words.DECIMALS
+        else decimal(getattr(amounts, name), usage_words.DECIMALS[name])
+        for name in columns
+    )
+    inside = '</td><td class="num">'.join(texts)
+    return Markup(f'<td class="num">{inside}</td>')  # noqa: S704 - numbers only
+
+
+class Leads:
+    """Addresses of what rows are made of. Each is made once, for all rows it is the same for."""
+
+    def __init__(self, report: ReportOut) -> None:
+        self._report = report
+        self._ends = dict(pairwise([*report.starts, report.until]))
+        given = request.args.to_dict(flat=False)
+        self._state = {name: [text for text in texts if text] for name, texts in given.items()}
+        self._explored = cache(self._explore)
+        self._chosen = cache(self._choose)
+        self._timed = cache(self._time)
+
+    def drill(self, row: RowOut) -> str | None:
+        """The explorer with this row alone, cut by what comes next; None without a name."""
+        keys = _keys(row)
+        return self._explored(keys) if keys else None
+
+    def answers(self, row: RowOut) -> str | None:
+        """The answers a row is made of; None where the list cannot be cut like that."""
+        keys = _keys(row)
+        chosen = None if keys is None else self._chosen(keys)
+        return None if chosen is None else f"{self._timed(row.at)}{chosen}"
+
+    def _explore(self, keys: Keys) -> str:
+        state = dict(self._state)
+        for group, value in keys:
+            name = group.removeprefix(ATTRIBUTE)
+            if name == group:
+                state[name] = [value]
+            else:
+                others = [
+                    text for text in state.get("attribute", []) if not text.startswith(f"{name}=")
+                ]
+                state["attribute"] = [*others, f"{name}={value}"]
+        following = FOLLOWING.get(keys[-1][0], "user")
+        state["by"] = [] if following in dict(keys) else [following]
+        return url_for("usage.explore", **state)  # type: ignore[arg-type]
+
+    def _choose(self, keys: Keys) -> str | None:
+        """What follows the time in the address of the list."""
+        state, own = self._state, dict(keys)
+        if any(state.get(name) for name in UNLISTED) or any(
+            group in UNLISTED or group.startswith(ATTRIBUTE) for group in own
+        ):
+            return None
+        filters: dict[str, str] = {}
+        for group in usage_words.GROUPS:
+            values = {own[group]} if group in own else set(state.get(group, []))
+            if len(values) > 1:
+                return None
+            if values:
+                filters[group] = values.pop()
+        address = url_for("usage.events", **filters)  # type: ignore[arg-type]
+        return address.removeprefix(url_for("usage.events")).replace("?", "&", 1)
+
+    def _time(self, at: datetime | None) -> str:
+        since = at or self._report.since
+        until = self._ends[at] if at else self._report.until
+        return url_for("usage.events", since=since.isoformat(), until=until.isoformat())
+
+
+def _keys(row: RowOut) -> Keys | None:
+    """None where they do not say what the row is of."""
+    if row.is_others or not all(key.value for key in row.keys):
+        return None
+    return tuple((key.group, key.value) for key in row.keys)
