@@ -136,6 +136,7 @@ class _Study:
         self._has_times = query.with_times and not dimensions & LINE_GROUPS
         self._is_wide = any(map(sources.is_wide, dimensions))
         self._is_filling = (self._is_wide or query.with_times) and position.is_filling
+        self._totals_from = position.totals_from
         self.counted = position.counted
         """How far it counts: while older events are filled in, those that are."""
         if self._is_filling:
@@ -215,7 +216,13 @@ class _Study:
         only: Sequence[tuple[Any, ...]] | None = None,
     ) -> dict[Place, _Cell]:
         wanted = replace(self._wanted(by, is_whole=is_whole), only=only)
-        found = store.sums(self._session, wanted, sort=self._query.sort, limit=limit)
+        found = (
+            store.sums(self._session, wanted)
+            if limit is None
+            else store.top_sums(
+                self._session, wanted, sort=self._query.sort, limit=limit, zone=self._clock
+            )
+        )
         places = {(one.bucket, one.keys): one for one in found}
         if limit is not None:
             wanted = replace(wanted, only=[keys for _, keys in places])
@@ -304,6 +311,7 @@ class _Study:
             with_visitors=query.with_visitors,
             is_wide=self._is_wide,
             is_filling=self._is_filling,
+            totals_from=self._totals_from,
         )
         if sources.reads_books(wanted):
             plain = self._buckets_of_quarters(is_whole)

@@ -15,6 +15,9 @@ _NEVER_A_CREDIT = (
     "questions > 0 AND points >= 0 AND charge >= 0 AND input_tokens >= 0 "
     "AND output_tokens >= 0 AND embedding_tokens >= 0 AND rerank_tokens >= 0"
 )
+_SOME_OF_QUESTIONS = (
+    "model_questions BETWEEN 0 AND questions AND kind_questions BETWEEN 0 AND questions"
+)
 
 
 class _Sums:
@@ -91,10 +94,7 @@ class UsageByModel(_Sums, Base):
     __tablename__ = "usage_by_model"
     __table_args__ = (
         sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
-        sa.CheckConstraint(
-            "model_questions BETWEEN 0 AND questions AND kind_questions BETWEEN 0 AND questions",
-            name="questions",
-        ),
+        sa.CheckConstraint(_SOME_OF_QUESTIONS, name="questions"),
         {"sqlite_with_rowid": False},
     )
 
@@ -127,6 +127,40 @@ class UsageBySegment(_Sums, Base):
     issuer_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     link_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     app_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+
+
+class UsageUserTotals(_Sums, Base):
+    """Answers of a day or month, by user alone: who asks most is found in few of many rows."""
+
+    __tablename__ = "usage_user_totals"
+    __table_args__ = (
+        sa.Index(None, "user_id", "width", "start"),
+        sa.Index(None, "width", "start", "charge"),
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+
+
+class UsageModelTotals(_Sums, Base):
+    """Lines of a span, by model and node kind alone; ``questions`` as in ``UsageByModel``."""
+
+    __tablename__ = "usage_model_totals"
+    __table_args__ = (
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        sa.CheckConstraint(_SOME_OF_QUESTIONS, name="questions"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    kind_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    model_questions: Mapped[int] = mapped_column(sa.BigInteger)
+    kind_questions: Mapped[int] = mapped_column(sa.BigInteger)
 
 
 class UsageTimesByLink(Base):
@@ -208,6 +242,10 @@ class ReportPosition(Base):
     """All usage events up to this id are in the sums, and none above."""
     wide_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     """The same of costs, segments and times: behind while those of older events are filled in."""
+    totals_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    """The same of totals: where it is not ``event_id`` they are not read, and made anew."""
+    totals_from: Mapped[int | None] = mapped_column(sa.Integer)
+    """From this quarter on there are totals; None while there are none."""
     transaction_id: Mapped[int] = mapped_column(sa.BigInteger)
     """Likewise of the ledger's transactions."""
     zone: Mapped[str] = mapped_column(sa.String(80))

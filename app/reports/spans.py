@@ -21,6 +21,7 @@ QUARTER, DAY, MONTH = 0, 1, 2
 """The widths of sums."""
 QUARTER_S = 900
 QUARTERS_IN_HOUR = 4
+QUARTERS_IN_DAY = 24 * QUARTERS_IN_HOUR
 BUCKETS_MAX = 10_000
 
 Unit = Literal["hour", "day", "week", "month"]
@@ -108,6 +109,22 @@ def end_in(quarter: int, unit: Unit, zone: ZoneInfo) -> int:
     at = day_start(following, zone)
     # A day that a zone left out, to be on the other side of the date line, has no quarter.
     return at if at > quarter else end_in(quarter + 1, unit, zone)
+
+
+def singles(span: Span, zone: ZoneInfo) -> Iterator[Span]:
+    """The days or months that a span of such is made of, one by one."""
+    unit: Unit = "month" if span.width == MONTH else "day"
+    at = span.low
+    while at < span.high:
+        following = end_in(at, unit, zone)
+        yield Span(span.width, at, following, span.sign)
+        at = following
+
+
+def is_single(span: Span) -> bool:
+    """Whether a span of days or months is one alone, whatever its clock does meanwhile."""
+    longest = {DAY: 1.5, MONTH: 45}.get(span.width, 0)
+    return span.high - span.low <= longest * QUARTERS_IN_DAY
 
 
 def bucket_of(quarter: int, starts: Sequence[int]) -> int:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,7 +18,8 @@ from app.reports.models import ReportPosition, UsageCorrection, UsageName
 from app.reports.query import ATTRIBUTE, SUMS, Basis, Counted, Group
 from app.reports.sources import store as sources
 from app.reports.sources.store import Source, Wanted
-from app.reports.spans import QUARTER
+from app.reports.spans import QUARTER, is_single
+from app.reports.top import store as top_store
 from app.tokens.models import Issuer
 from app.users.models import User
 
@@ -56,6 +58,8 @@ class Position:
     zone: str | None
     filled_to: int = 0
     """Costs, segments and times are counted up to this event."""
+    totals_from: int | None = None
+    """From this quarter on there are totals of users and models; None while there are none."""
 
     @property
     def is_filling(self) -> bool:
@@ -71,15 +75,31 @@ def position(session: Session) -> Position:
     counted = Counted(event_id, transaction_id, is_behind)
     if found is None:
         return Position(counted, None)
-    return Position(counted, found.zone, found.wide_event_id)
+    has_totals = found.totals_event_id == found.event_id
+    return Position(
+        counted, found.zone, found.wide_event_id, found.totals_from if has_totals else None
+    )
+
+
+def top_sums(
+    session: Session, wanted: Wanted, *, sort: str, limit: int, zone: ZoneInfo
+) -> list[Found]:
+    """As ``sums``, of the groups with the most; ``zone`` is the clock of days and months.
+
+    The period is one bucket.
+    """
+    if sort == "charge" and wanted.by == ("user",):
+        only = top_store.candidates(session, wanted, limit, zone)
+        wanted = wanted if only is None else replace(wanted, only=only)
+    if "user" in wanted.by and not sources.reads_books(wanted):
+        return _sums_of_top(session, wanted, sort, limit)
+    return sums(session, wanted, sort=sort, limit=limit)
 
 
 def sums(
     session: Session, wanted: Wanted, *, sort: str = "charge", limit: int | None = None
 ) -> list[Found]:
     """What the groups of each bucket add up to, those with the most of ``sort`` first."""
-    if limit is not None and "user" in wanted.by and not sources.reads_books(wanted):
-        return _sums_of_top(session, wanted, sort, limit)
     source = sources.source_of(session, wanted)
     keys = [source.groups[group] for group in wanted.by]
     measures = [source.measures[name].label(name) for name in SUMS]
@@ -101,10 +121,7 @@ def sums(
 
 
 def _sums_of_top(session: Session, wanted: Wanted, sort: str, limit: int) -> list[Found]:
-    """As ``sums``, of users: with many of them, adding up all that is not shown takes longest.
-
-    The period is one bucket.
-    """
+    """Of users: with many of them, adding up all that is not shown takes longest."""
     source = sources.source_of(session, wanted)
     keys = [source.groups[group] for group in wanted.by]
     statement = (
@@ -124,6 +141,10 @@ def _sums_of_top(session: Session, wanted: Wanted, sort: str, limit: int) -> lis
 def visitors(session: Session, wanted: Wanted) -> dict[Place, int]:
     """How many users have an answer, by bucket and group."""
     source = sources.users_of(session, wanted)
+    if _has_each_once(wanted):
+        each = sa.select(source.bucket, sa.func.count()).select_from(source.rows)
+        counted = session.execute(each.group_by(source.bucket), source.given)
+        return {(bucket, ()): number for bucket, number in counted}
     keys = [source.groups[group] for group in wanted.by]
     names = [f"key_{place}" for place in range(len(keys))]
     people = (
@@ -141,6 +162,13 @@ def visitors(session: Session, wanted: Wanted) -> dict[Place, int]:
     grouped = [people.c.bucket, *(people.c[name] for name in names)]
     counts = sa.select(*grouped, sa.func.count()).group_by(*grouped)
     return {(row[0], tuple(row[1:-1])): row[-1] for row in session.execute(counts, source.given)}
+
+
+def _has_each_once(wanted: Wanted) -> bool:
+    """Whether each user has one row in each bucket, and there are rows of no others."""
+    if wanted.dimensions or not sources.has_user_totals(wanted):
+        return False
+    return all(len(spans) == 1 and is_single(spans[0]) for spans in wanted.buckets)
 
 
 def times(session: Session, wanted: Wanted) -> dict[Place, Counter[int]]:

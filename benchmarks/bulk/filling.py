@@ -23,6 +23,7 @@ from app.plans.models import Plan
 from app.pricing.book import PriceBook
 from app.pricing.models import PriceVersion
 from app.reports.models import ReportPosition, UsageName
+from app.reports.rollup import follow
 from app.reports.rollup import store as rollup_store
 from app.tokens.models import Issuer
 from app.users.models import User
@@ -47,8 +48,8 @@ from bulk.writing import PostgresWriter, SqliteWriter, Writer, hurry, without_in
 TABLES = (
     "usage_events", "usage_lines", "usage_days", "usage_by_link", "usage_by_user",
     "usage_by_model", "usage_by_segment", "usage_times_by_link", "usage_times_by_segment",
-    "usage_corrections", "ledger_accounts", "ledger_transactions",
-    "ledger_postings",
+    "usage_user_totals", "usage_model_totals", "usage_corrections",
+    "ledger_accounts", "ledger_transactions", "ledger_postings",
 )  # fmt: skip
 JOURNALS = ("refusals", "audit_entries")
 NUMBERED = (
@@ -240,11 +241,20 @@ def _finish(db: Database, until: datetime) -> None:
             for table in NUMBERED:
                 newest = f"SELECT setval('{table}_id_seq', (SELECT max(id) FROM {table}))"
                 session.execute(sa.text(newest))
+    _derive_totals(db, until)
     _analyze(db, (*TABLES, *JOURNALS))
     if db.dialect == "sqlite":
         with db.engine.connect() as connection:
             connection.rollback()
             connection.connection.driver_connection.execute("PRAGMA journal_mode = WAL").fetchall()
+
+
+def _derive_totals(db: Database, now: datetime) -> None:
+    """As the service does when it comes to books that have none."""
+    is_done = False
+    while not is_done:
+        with db.begin() as session:
+            is_done = follow.advance(session, zone=ZONE, now=now).is_done
 
 
 def _analyze(db: Database, tables: Any) -> None:  # noqa: ANN401 - any names

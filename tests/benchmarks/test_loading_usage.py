@@ -17,8 +17,10 @@ from app.reports.models import (
     UsageBySegment,
     UsageByUser,
     UsageCorrection,
+    UsageModelTotals,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserTotals,
 )
 from app.reports.proof import check
 from app.reports.rollup.follow import advance, restart
@@ -37,6 +39,8 @@ SUMS = (
     UsageBySegment,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserTotals,
+    UsageModelTotals,
     UsageCorrection,
 )
 

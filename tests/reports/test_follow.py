@@ -14,6 +14,7 @@ from app.funding.changes import Change, Reversal
 from app.ledger.models import Transaction
 from app.metering.models import UsageArchive, UsageEvent, UsageLine
 from app.reports import overview as overviews
+from app.reports import store as store_of_reports
 from app.reports.explore import LinesGone, explore
 from app.reports.models import (
     ReportPosition,
@@ -22,9 +23,11 @@ from app.reports.models import (
     UsageBySegment,
     UsageByUser,
     UsageCorrection,
+    UsageModelTotals,
     UsageName,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserTotals,
 )
 from app.reports.proof import check
 from app.reports.query import Query
@@ -52,6 +55,8 @@ TABLES = (
     UsageBySegment,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserTotals,
+    UsageModelTotals,
     UsageCorrection,
 )
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -175,12 +180,13 @@ def test_another_clock_makes_days_and_months_anew(books, now):
 
 
 def forget_what_is_new(session):
-    """As the version before left it: neither costs nor segments nor times."""
+    """As an older version left it: neither costs nor segments nor times, and no totals."""
     for table in (UsageByLink, UsageByUser, UsageByModel):
         session.execute(sa.update(table).values(cost=0, costed_points=0))
-    for table in (UsageBySegment, UsageTimesByLink, UsageTimesBySegment):
+    for table in TABLES[3:-1]:
         session.execute(sa.delete(table))
-    session.execute(sa.update(ReportPosition).values(wide_event_id=0))
+    forgotten = {"wide_event_id": 0, "totals_event_id": 0, "totals_from": None}
+    session.execute(sa.update(ReportPosition).values(forgotten))
 
 
 def test_what_an_older_version_left_out_is_filled_in(books, now):
@@ -191,16 +197,57 @@ def test_what_an_older_version_left_out_is_filled_in(books, now):
         forget_what_is_new(session)
     write(books, some(now, 20, seed=4), first=61)
     steps = count(books, now, events_max=16)
-    assert [(step.events, step.filled) for step in steps] == [
-        *[(16, 0), (4, 0)],
-        *[(0, 16)] * 5,
-    ]
+    counted = [(step.events, step.filled) for step in steps]
+    assert counted[:7] == [*[(16, 0), (4, 0)], *[(0, 16)] * 5]
+    assert set(counted[7:]) == {(0, 0)}  # a day of totals each
     filled = contents(books)
     assert filled != expected
     with books.begin() as session:
         follow.restart(session, zone=SHANGHAI, now=now)
     count(books, now)
     assert contents(books) == filled
+
+
+def test_totals_are_made_of_what_another_version_counted(books, now):
+    """It counts on without them, beside this one, when some are there already."""
+    write(books, some(now))
+    count(books, now)
+    with books.begin() as session:
+        session.execute(sa.update(ReportPosition).values(totals_event_id=0, totals_from=None))
+        follow.advance(session, zone=SHANGHAI, now=now)
+    since = position(books).totals_from
+    assert since > 0
+    write(books, some(now, 20, seed=4), first=61)
+    with books.begin() as session:
+        follow.advance(session, zone=SHANGHAI, now=now)
+        assert list(check.differences(session, **_around(now))) == []
+    write(books, some(now, 20, seed=5), first=81)
+    with books.begin() as session:
+        follow.advance(session, zone=SHANGHAI, now=now)
+        session.execute(sa.update(ReportPosition).values(totals_event_id=70))
+        assert store_of_reports.position(session).totals_from is None
+    count(books, now)
+    expected = contents(books)
+    with books.begin() as session:
+        follow.restart(session, zone=SHANGHAI, now=now)
+    count(books, now)
+    assert contents(books) == expected
+    assert position(books).totals_from == 0
+
+
+def test_totals_that_differ_are_found(books, now):
+    write(books, some(now))
+    count(books, now)
+    for table in (UsageUserTotals, UsageModelTotals):
+        with books.begin() as session:
+            session.execute(sa.update(table).where(table.width == 1).values(charge=1))
+            found = {one.table for one in check.differences(session, **_around(now))}
+            assert found == {f"{table.__tablename__} of width 1"}
+            session.rollback()
+
+
+def _around(now):
+    return {"since": now - timedelta(days=50), "until": now + timedelta(days=50)}
 
 
 def test_books_of_the_version_before_go_on(books, now):
@@ -232,7 +279,7 @@ def test_reports_say_how_far_what_is_filled_in_goes(books, now):
         forget_what_is_new(session)
         follow.advance(session, zone=SHANGHAI, now=now, events_max=20)
     counted = [answer for answer in answers[:20] if abs(answer.at - now) < timedelta(days=14)]
-    window = {"since": now - timedelta(days=50), "until": now + timedelta(days=50)}
+    window = _around(now)
     with books.read() as session:
         assert explore(session, _month(now, by=("link",))).counted.event_id == 60
         for by in (("plan",), ("user", "plan"), ("attribute:department", "model")):

@@ -23,6 +23,10 @@ _TIMES: _Columns = (
     ("sign", sa.Integer()),
 )
 _COST: _Columns = tuple((name, sa.BigInteger()) for name in ("version", "whole", "fraction"))
+_LEAST: _Columns = (
+    *((name, sa.Integer()) for name in ("width", "start")),
+    ("least", sa.BigInteger()),
+)
 _NANO = 1_000_000_000
 _ALONE = "spans_alone"
 _LOOK_UP = sa.select(
@@ -84,6 +88,11 @@ def costs(session: Session, per_point: Mapping[int, int]) -> Given:
     """What a point costs by version, in nano-units: whole units and the rest."""
     rows = [(version, *divmod(cost, _NANO)) for version, cost in per_point.items()]
     return _given(session, "costs", _COST, rows)
+
+
+def least(session: Session, rows: Sequence[tuple[int, int, int]]) -> Given:
+    """Of sums of that width and start, how much is to be considered."""
+    return _given(session, "lists", _LEAST, rows)
 
 
 def cost_of(points: Any, table: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's

@@ -45,8 +45,18 @@ def differences(session: Session, *, since: datetime, until: datetime) -> Iterat
         return
     months = set(months_from(month_of(since), month_of(until)))
     has_lines = not months & report_store.removed_months(session)
+    has_totals = (
+        position.totals_event_id == position.event_id
+        and position.totals_from is not None
+        and position.totals_from <= low
+    )
     window = store.Window(
-        low, high, position.event_id, position.transaction_id, position.wide_event_id
+        low,
+        high,
+        position.event_id,
+        position.transaction_id,
+        position.wide_event_id,
+        has_totals=has_totals,
     )
     compared = list(store.compare(session, window, has_lines=has_lines))
     first, last = _whole_days(low, high, ZoneInfo(position.zone))

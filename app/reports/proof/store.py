@@ -1,6 +1,6 @@
 """Every SQL statement that compares the sums with what they were made of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,10 +20,13 @@ from app.reports.models import (
     UsageBySegment,
     UsageByUser,
     UsageCorrection,
+    UsageModelTotals,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserTotals,
 )
 from app.reports.named.store import TIME_BUCKET
+from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS
 from app.reports.spans import DAY, QUARTER, begin_of
 
 Sums = dict[str, int]
@@ -33,6 +36,11 @@ Compared = tuple[str, Sums, Sums]
 _TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
 _COSTS = ("cost", "costed_points")
 _TABLES = (UsageByLink, UsageByUser, UsageBySegment, UsageByModel)
+_Summed = type[
+    UsageByLink | UsageByUser | UsageBySegment | UsageByModel | UsageUserTotals | UsageModelTotals
+]
+_Bounds = tuple[int, int, int]
+"""A width, the first quarter, and the one that it ends before."""
 _Times = type[UsageTimesByLink | UsageTimesBySegment]
 
 
@@ -48,6 +56,7 @@ class Window:
     event_id: int
     transaction_id: int
     filled_to: int
+    has_totals: bool
 
 
 def find_position(session: Session) -> ReportPosition | None:
@@ -76,6 +85,8 @@ def compare(session: Session, window: Window, *, has_lines: bool) -> Iterator[Co
         expected = lines | costs
         kept = _kept(session, UsageByModel, quarters, tuple(expected))
         yield UsageByModel.__tablename__, kept, expected
+    if window.has_totals:
+        yield _as_parts(session, UsageModelTotals, UsageByModel, quarters)
     yield UsageCorrection.__tablename__, *_corrections(session, window)
 
 
@@ -86,6 +97,9 @@ def compare_days(session: Session, window: Window) -> Iterator[Compared]:
     for table in _TABLES:
         kept = _kept(session, table, days, names)
         yield f"{table.__tablename__} by the day", kept, _kept(session, table, quarters, names)
+    if window.has_totals:
+        yield _as_parts(session, UsageModelTotals, UsageByModel, days)
+        yield _as_parts(session, UsageUserTotals, UsageByUser, days)
     found = _of_times(session, window)
     for times in (UsageTimesByLink, UsageTimesBySegment):
         yield times.__tablename__, _kept_times(session, times, window), found
@@ -113,10 +127,34 @@ def _summed_times(session: Session, counted: Any) -> Sums:  # noqa: ANN401 - a S
     return _sums(("answers", "buckets"), session.execute(added).one())
 
 
+def _as_parts(session: Session, totals: _Summed, parts: _Summed, span: _Bounds) -> Compared:
+    """Totals with the sums that they are made of, and how many of them there are."""
+    names = EVENT_SUMS if totals is UsageUserTotals else LINE_SUMS
+    key = [parts.metadata.tables[parts.__tablename__].c[column.name] for column in _key_of(totals)]
+    width, low, high = span
+    within = (parts.width == width, parts.start >= low, parts.start < high)
+    keys = sa.select(*key).where(*within).distinct().subquery()
+    kept = sa.select(sa.func.count()).where(
+        totals.width == width, totals.start >= low, totals.start < high
+    )
+    counts = session.scalar(kept), session.scalar(sa.select(sa.func.count()).select_from(keys))
+    rows = [{"rows": count or 0} for count in counts]
+    said = f"{totals.__tablename__} of width {width}"
+    return (
+        said,
+        rows[0] | _kept(session, totals, span, names),
+        rows[1] | _kept(session, parts, span, names),
+    )
+
+
+def _key_of(table: _Summed) -> Sequence[sa.Column[Any]]:
+    return list(table.metadata.tables[table.__tablename__].primary_key.columns)
+
+
 def _kept(
     session: Session,
-    table: type[UsageByLink | UsageByUser | UsageBySegment | UsageByModel],
-    span: tuple[int, int, int],
+    table: _Summed,
+    span: _Bounds,
     names: tuple[str, ...],
 ) -> Sums:
     width, low, high = span

@@ -22,6 +22,8 @@ LINE_SUMS = (*EVENT_SUMS, "model_questions", "kind_questions")
 LINK_KEY = ("width", "start", "link_id", "app_id")
 USER_KEY = ("width", "start", "user_id", "link_id", "app_id")
 MODEL_KEY = ("width", "start", "link_id", "app_id", "model_id", "kind_id")
+USER_TOTALS_KEY = ("width", "start", "user_id")
+MODEL_TOTALS_KEY = ("width", "start", "model_id", "kind_id")
 SEGMENT_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "link_id", "app_id")
 LINK_TIMES_KEY = ("width", "start", "link_id", "app_id", "bucket")
 SEGMENT_TIMES_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "bucket")
@@ -115,6 +117,8 @@ class Fold:
         self.by_link = Sums(LINK_KEY, EVENT_SUMS)
         self.by_user = Sums(USER_KEY, EVENT_SUMS)
         self.by_model = Sums(MODEL_KEY, LINE_SUMS)
+        self.user_totals = Sums(USER_TOTALS_KEY, EVENT_SUMS)
+        self.model_totals = Sums(MODEL_TOTALS_KEY, LINE_SUMS)
         self.by_segment = Sums(SEGMENT_KEY, EVENT_SUMS)
         self.times_by_link = Sums(LINK_TIMES_KEY, TIMES)
         self.times_by_segment = Sums(SEGMENT_TIMES_KEY, TIMES)
@@ -140,7 +144,11 @@ class Fold:
             self.by_segment.add((width, start, *segment, *place), sums)
             for (model_id, kind_id), values in lines.items():
                 self.by_model.add((width, start, *place, model_id, kind_id), values)
-            if width != QUARTER and event.running_time_ms is not None:
+                self.model_totals.add((width, start, model_id, kind_id), values)
+            if width == QUARTER:
+                continue
+            self.user_totals.add((width, start, event.user_id), sums)
+            if event.running_time_ms is not None:
                 bucket = bucket_of(event.running_time_ms)
                 self.times_by_link.add((width, start, *place, bucket), (1,))
                 self.times_by_segment.add((width, start, *segment, bucket), (1,))

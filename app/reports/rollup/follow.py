@@ -21,6 +21,7 @@ from app.reports.rollup import store
 from app.reports.rollup.clock import store as clock
 from app.reports.rollup.fold import Fold, names_of
 from app.reports.rollup.store import Answer, Moved, Tops
+from app.reports.rollup.totals import store as totals
 from app.reports.spans import quarter_of
 
 EVENTS_AT_ONCE = 500
@@ -69,8 +70,9 @@ def advance(
     ``zone`` is the operator's. Where it is another than before, the days and months are made anew
     by it, at once. Nothing is done while somebody writes who can not be waited for.
 
-    Where an older version has counted, it did so without costs, segments and times. New events are
-    counted first, then these are filled in for the older ones, in order.
+    Where an older version has counted, it did so without costs, segments and times, or without
+    totals. New events are counted first, then costs, segments and times are filled in for the older
+    ones, in order, then totals a day at a time, from the newest back.
     """
     position = store.lock_position(session, zone=zone.key, now=now)
     _follow_clock(session, position, zone)
@@ -85,11 +87,15 @@ def advance(
     filled = 0
     if not events and position.wide_event_id < position.event_id:
         filled = _fill(session, position, zone, events_max)
+    elif not events:
+        _derive_totals(session, position)
     if _places(position) != before:
         position.moved_at = now
         session.flush()
     is_done = (
-        position.wide_event_id == position.event_id >= decided.event_id
+        position.wide_event_id == position.totals_event_id == position.event_id
+        and position.totals_from == 0
+        and position.event_id >= decided.event_id
         and position.transaction_id >= decided.transaction_id
     )
     return Advanced(events, transactions, is_done=is_done, filled=filled)
@@ -111,6 +117,7 @@ def restart(session: Session, *, zone: ZoneInfo, now: datetime) -> None:
     position = store.lock_position(session, zone=zone.key, now=now)
     store.empty(session)
     position.event_id = position.wide_event_id = position.transaction_id = 0
+    position.totals_event_id = position.totals_from = 0
     position.zone, position.moved_at = zone.key, now
     session.flush()
 
@@ -119,11 +126,18 @@ def _follow_clock(session: Session, position: ReportPosition, zone: ZoneInfo) ->
     if position.zone != zone.key:
         clock.derive_days_and_months(session, zone, wide=position.wide_event_id)
         position.zone = zone.key
+        position.totals_from = None
         session.flush()
 
 
-def _places(position: ReportPosition) -> tuple[int, int, int]:
-    return position.event_id, position.wide_event_id, position.transaction_id
+def _places(position: ReportPosition) -> tuple[int | None, ...]:
+    return (
+        position.event_id,
+        position.wide_event_id,
+        position.totals_event_id,
+        position.totals_from,
+        position.transaction_id,
+    )
 
 
 def _count_events(
@@ -136,6 +150,9 @@ def _count_events(
     if position.wide_event_id == after:
         store.add(session, folded)
         position.wide_event_id = upto
+        if position.totals_event_id == after and position.totals_from is not None:
+            totals.add(session, folded, since=position.totals_from)
+            position.totals_event_id = upto
     else:  # what is between is filled in first: each position stands for all below it
         store.add_base(session, folded)
     position.event_id = upto
@@ -147,8 +164,17 @@ def _fill(session: Session, position: ReportPosition, zone: ZoneInfo, events_max
     upto = min(position.event_id, after + events_max)
     folded, number = _folded(session, after, upto, zone)
     store.add_wide(session, folded)
+    position.totals_from = None  # their costs are not what they were
     position.wide_event_id = upto
     return number
+
+
+def _derive_totals(session: Session, position: ReportPosition) -> None:
+    """The totals of one more day, unless there are those of all."""
+    if position.totals_event_id != position.event_id:  # of another version, or while it was filled
+        position.totals_event_id, position.totals_from = position.event_id, None
+    if position.totals_from != 0:
+        position.totals_from = totals.derive_day_before(session, position.totals_from)
 
 
 def _folded(session: Session, after: int, upto: int, zone: ZoneInfo) -> tuple[Fold, int]:

@@ -36,6 +36,7 @@ from app.reports.rollup.fold import (
     Name,
     Sums,
 )
+from app.reports.rollup.totals import store as totals
 from app.users.models import User
 
 T = TypeVar("T")
@@ -92,7 +93,8 @@ class Answer:
 
 def lock_position(session: Session, *, zone: str, now: datetime) -> ReportPosition:
     """The one row, made on first use; nobody else counts until the transaction ends."""
-    first = {"id": 1, "event_id": 0, "transaction_id": 0, "zone": zone, "moved_at": now}
+    start = {"event_id": 0, "transaction_id": 0, "totals_from": 0}
+    first = {"id": 1, **start, "zone": zone, "moved_at": now}
     insert_ignoring(ReportPosition, session, [first])
     return session.get_one(ReportPosition, 1, with_for_update=True, populate_existing=True)
 
@@ -300,7 +302,12 @@ def removed_months(session: Session) -> list[int]:
 def empty(session: Session) -> None:
     """Forget all sums, however long that takes."""
     clock.take_time(session)
-    tables: list[type[Base]] = [*(table for table, _ in clock.SUMS), *clock.TIMED, UsageCorrection]
+    tables: list[type[Base]] = [
+        *(table for table, _ in clock.SUMS),
+        *clock.TIMED,
+        *totals.TABLES,
+        UsageCorrection,
+    ]
     for table in tables:
         session.execute(sa.delete(table))
 

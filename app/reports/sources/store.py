@@ -17,13 +17,15 @@ from app.reports.models import (
     UsageByModel,
     UsageBySegment,
     UsageByUser,
+    UsageModelTotals,
     UsageName,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserTotals,
 )
 from app.reports.named.store import TIME_BUCKET, app_number
 from app.reports.query import ATTRIBUTE, NAME_CHARS_MAX, SUMS, Filters, Group, dimensions
-from app.reports.spans import Span, begin_of
+from app.reports.spans import QUARTER, Span, begin_of
 from app.users.models import User
 
 LINE_GROUPS = frozenset({"model", "node_kind"})
@@ -46,6 +48,7 @@ def _table(model: Any) -> sa.Table:  # noqa: ANN401 - a mapped class
 
 _LINK, _USER, _MODEL = _table(UsageByLink), _table(UsageByUser), _table(UsageByModel)
 _SEGMENT = _table(UsageBySegment)
+_USER_TOTALS, _MODEL_TOTALS = _table(UsageUserTotals), _table(UsageModelTotals)
 _LINK_TIMES, _SEGMENT_TIMES = _table(UsageTimesByLink), _table(UsageTimesBySegment)
 
 
@@ -72,6 +75,8 @@ class Wanted:
     """Only what has been filled in counts: tables that are ahead of it are not read."""
     only: Sequence[tuple[int | str, ...]] | None = None
     """These groups alone."""
+    totals_from: int | None = None
+    """The quarter from which on there are totals of users and models; None: there are none."""
 
     @property
     def dimensions(self) -> set[Group]:
@@ -108,6 +113,11 @@ def reads_books(wanted: Wanted) -> bool:
     if not wanted.dimensions & LINE_GROUPS:
         wanted = replace(wanted, with_visitors=False)
     return _table_for(wanted) is None
+
+
+def has_user_totals(wanted: Wanted) -> bool:
+    """Whether its users are read where each has one row a day, and one a month."""
+    return _table_for(replace(wanted, with_visitors=True)) is _USER_TOTALS
 
 
 def users_read_books(wanted: Wanted) -> bool:
@@ -207,13 +217,24 @@ def _table_for(wanted: Wanted) -> sa.Table | None:
     asked = {*wanted.dimensions, *({"user"} if wanted.with_visitors else ())}
     if wanted.link_ids is not None:
         asked.add("link")
-    tables: tuple[sa.Table, ...] = (_LINK, _SEGMENT, _USER, _MODEL)
+    tables: tuple[sa.Table, ...] = (_LINK, _SEGMENT, _USER_TOTALS, _USER, _MODEL_TOTALS, _MODEL)
     if wanted.is_wide:
         tables = tables[1:]
     for table in (_SEGMENT,) if wanted.is_filling else tables:
-        if all(_is_in(table, group) for group in asked):
+        if all(_is_in(table, group) for group in asked) and _is_there(table, wanted):
             return table
     return None
+
+
+def _is_there(table: sa.Table, wanted: Wanted) -> bool:
+    """Whether the table has all of the spans; only totals may lack some."""
+    if table not in {_USER_TOTALS, _MODEL_TOTALS}:
+        return True
+    since = wanted.totals_from
+    spans = [span for bucket in wanted.buckets for span in bucket]
+    if since is None or any(span.low < since for span in spans):
+        return False
+    return table is _MODEL_TOTALS or all(span.width != QUARTER for span in spans)
 
 
 def _is_in(table: sa.Table, group: Group) -> bool:

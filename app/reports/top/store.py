@@ -1,0 +1,105 @@
+"""Who can be among the users who are charged most, without adding up what all others are.
+
+The thought is that of threshold algorithms (Fagin, Lotem, Naor: Optimal aggregation algorithms for
+middleware, 2003). A period is made of days and months, of each of which an index has the users in
+the order of their charge. Whoever is charged ``floor`` in all is charged, in at least one of these,
+that one's share of it. So with the last of as many users as are wanted for a floor, all that can be
+among the first are found by looking at the heads of those lists alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.reports.given import store as given
+from app.reports.models import UsageUserTotals
+from app.reports.sources import store as sources
+from app.reports.sources.store import Wanted
+from app.reports.spans import Span, singles
+
+CANDIDATES_MAX = 2000
+"""Of more, in a house in which all ask about as much, adding up everything is quicker."""
+_LISTS_TRIED = 3
+
+
+def candidates(
+    session: Session, wanted: Wanted, limit: int, zone: ZoneInfo
+) -> list[tuple[int]] | None:
+    """Users with those among them who are charged most; None where only adding up all tells.
+
+    ``zone`` is the clock by which days and months are kept.
+    """
+    if wanted.dimensions != {"user"} or wanted.filters.users is not None:
+        return None
+    if not sources.has_user_totals(wanted):
+        return None
+    lists = [
+        one
+        for bucket in wanted.buckets
+        for span in bucket
+        if span.sign > 0
+        for one in singles(span, zone)
+    ]
+    floor = _floor(session, wanted, lists, limit)
+    if floor <= 0:
+        return None
+    whole = sum(map(_length, lists))
+    least = [(one.width, one.low, -(-floor * _length(one) // whole)) for one in lists]
+    found = _charged_at_least(session, least)
+    return None if len(found) > CANDIDATES_MAX else [(user_id,) for user_id in found]
+
+
+def _length(span: Span) -> int:
+    return span.high - span.low
+
+
+def _floor(session: Session, wanted: Wanted, lists: Sequence[Span], limit: int) -> int:
+    """What as many users as are wanted are charged at least; 0 where that is not known."""
+    for one in sorted(lists, key=_length, reverse=True)[:_LISTS_TRIED]:
+        heads = _heads(session, one, 2 * limit)
+        charges = _charges(session, wanted, heads) if len(heads) >= limit else []
+        if len(charges) >= limit:
+            return charges[limit - 1]
+    return 0
+
+
+def _heads(session: Session, one: Span, number: int) -> list[int]:
+    table = UsageUserTotals
+    most = (
+        sa.select(table.user_id)
+        .where(table.width == one.width, table.start == one.low)
+        .order_by(table.charge.desc())
+        .limit(number)
+    )
+    return list(session.scalars(most))
+
+
+def _charges(session: Session, wanted: Wanted, user_ids: Sequence[int]) -> list[int]:
+    """What these are charged in the whole period, the highest first."""
+    only = replace(wanted, only=[(user_id,) for user_id in user_ids])
+    source = sources.source_of(session, only)
+    added = (
+        sa.select(source.measures["charge"])
+        .select_from(source.rows)
+        .where(*sources.conditions(only, source))
+        .group_by(source.groups["user"])
+        .having(source.existing)
+    )
+    return sorted(map(int, session.scalars(added, source.given)), reverse=True)
+
+
+def _charged_at_least(session: Session, least: Sequence[tuple[int, int, int]]) -> list[int]:
+    table = UsageUserTotals
+    given.look_up(session, each_alone=True)
+    lists, parameters = given.least(session, least)
+    same = (table.width == lists.c.width) & (table.start == lists.c.start)
+    found = (
+        sa.select(table.user_id)
+        .distinct()
+        .select_from(lists.join(table, same & (table.charge >= lists.c.least)))
+        .limit(CANDIDATES_MAX + 1)
+    )
+    return list(session.scalars(found, parameters))

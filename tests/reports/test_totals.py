@@ -1,0 +1,131 @@
+"""Totals of users and models tell what the sums they are made of tell, in fewer rows."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from app.reports import store
+from app.reports.explore import explore
+from app.reports.query import Filters, Query
+from app.reports.spans import DAY, MONTH, Span, cover, is_single, quarter_of, singles
+from app.reports.top import store as top_store
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from books import make_link, make_users
+from reports_builders import SHANGHAI, Answer, Line, count, write
+
+USERS = 60
+BEGIN = datetime(2026, 3, 9, tzinfo=SHANGHAI)
+DAYS = 75
+_RNG = random.Random(11)
+
+
+def _answer(at):
+    """Some ask far more than others, and some of what is asked costs nothing."""
+    user_id = min(int(_RNG.paretovariate(0.7)), USERS)
+    lines = [
+        Line(_RNG.choice(["GPT-5", "Qwen"]), _RNG.choice(["chatNode", "tools"]), 3, charge)
+        for charge in _RNG.choices([0, 5, 5, 70], k=_RNG.randrange(1, 3))
+    ]
+    return Answer(at, user_id, _RNG.choice([1, 2]), _RNG.choice(["bot", None]), lines)
+
+
+ANSWERS = [_answer(BEGIN + timedelta(seconds=_RNG.randrange(DAYS * 86400))) for _ in range(900)]
+
+
+@pytest.fixture
+def counted(db, now):
+    with db.begin() as session:
+        make_users(session, now, USERS)
+        make_link(session, now, "one")
+        make_link(session, now, "two")
+    write(db, ANSWERS)
+    count(db, now)
+    return db
+
+
+@st.composite
+def queries(draw):
+    first = draw(st.integers(0, DAYS - 1))
+    days = draw(st.integers(1, DAYS))
+    return Query(
+        since=BEGIN + timedelta(days=first),
+        until=BEGIN + timedelta(days=first + days),
+        zone=draw(st.sampled_from([SHANGHAI, SHANGHAI, ZoneInfo("Asia/Kolkata")])),
+        per=draw(st.sampled_from([None, None, "day", "week", "month"])),
+        by=draw(st.sampled_from([(), ("user",), ("user",), ("model",), ("model", "node_kind")])),
+        filters=draw(
+            st.sampled_from(
+                [
+                    Filters(),
+                    Filters(),
+                    Filters(models=frozenset({"Qwen"})),
+                    Filters(users=frozenset({1, 2, 7})),
+                    Filters(links=frozenset({1})),
+                ]
+            )
+        ),
+        sort=draw(st.sampled_from(["charge", "charge", "points"])),
+        limit=draw(st.sampled_from([1, 2, 5, 1000])),
+        with_visitors=draw(st.booleans()),
+    )
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=queries())
+def test_reports_are_the_same_with_and_without_totals(counted, query):
+    with counted.read() as session:
+        position = store.position(session)
+        assert position.totals_from == 0
+        plain = explore(session, query, position=replace(position, totals_from=None))
+        assert explore(session, query, position=position) == plain
+
+
+def test_few_are_looked_at_to_find_who_is_charged_most(counted, monkeypatch):
+    found = []
+    real = top_store.candidates
+
+    def spied(*args):
+        found.append(real(*args))
+        return found[-1]
+
+    monkeypatch.setattr(top_store, "candidates", spied)
+    query = Query(BEGIN, BEGIN + timedelta(days=60), SHANGHAI, by=("user",), limit=2)
+    with counted.read() as session:
+        report = explore(session, query)
+    charges = [0] * (USERS + 1)
+    for answer in ANSWERS:
+        if query.since <= answer.at < query.until:
+            charges[answer.user_id] += answer.sums["charge"]
+    best = sorted(range(1, USERS + 1), key=lambda user_id: (-charges[user_id], user_id))[:2]
+    assert [row.keys for row in report.rows[:2]] == [(user_id,) for user_id in best]
+    (candidates,) = found
+    assert {(user_id,) for user_id in best} <= set(candidates)
+    assert len(candidates) < USERS / 4
+
+
+def test_where_all_are_charged_nothing_everybody_is_added_up(counted, now):
+    free = [Answer(BEGIN - timedelta(days=9), user_id, 1, lines=[]) for user_id in (9, 3)]
+    write(counted, free, first=len(ANSWERS) + 1)
+    count(counted, now)
+    query = Query(BEGIN - timedelta(days=9), BEGIN - timedelta(days=8), SHANGHAI, by=("user",))
+    with counted.read() as session:
+        report = explore(session, query)
+    assert [row.keys for row in report.rows] == [(3,), (9,)]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "Pacific/Apia"])
+def test_spans_are_cut_into_their_days_and_months(zone):
+    zone = ZoneInfo(zone)
+    low = quarter_of(datetime(2011, 9, 17, tzinfo=UTC))
+    high = quarter_of(datetime(2012, 4, 9, tzinfo=UTC))  # Apia left out a day in between
+    for span in cover(low, high, zone):
+        if span.width in {DAY, MONTH}:
+            cut = list(singles(span, zone))
+            assert (cut[0].low, cut[-1].high) == (span.low, span.high)
+            assert all(map(is_single, cut))
+            assert is_single(span) == (len(cut) == 1)
+    assert not is_single(Span(0, low, low + 1))
