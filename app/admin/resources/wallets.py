@@ -220,6 +220,7 @@ def statement(desk: Desk, user_id: int, query: StatementQuery) -> StatementOut:
             until=until,
             before=None if place is None else int(place[0]),
             limit=query.limit,
+            now=desk.now,
         )
     return StatementOut(
         user_id=user_id,
