@@ -1,12 +1,13 @@
 """The first page: how things stand."""
 
 from decimal import Decimal
+from typing import NamedTuple
 
 from flask import redirect, render_template, url_for
 from markupsafe import Markup
 
 from app.admin import access, usage_words
-from app.admin.pages import usage_charts
+from app.admin.pages import usage_charts, usage_rows
 from app.admin.pages.elsewhere import address
 from app.admin.pages.section import AnyResponse, section
 from app.admin.resources import overview
@@ -15,6 +16,16 @@ from app.operators.roles import SELF
 from app.pagekit.languages import gettext as _
 
 blueprint = section("overview", "")
+
+
+class Charted(NamedTuple):
+    """A measure of a report, drawn and as rows of a table."""
+
+    title: str
+    group: str
+    measure: str
+    chart: Markup | None
+    rows: Markup
 
 
 @blueprint.get("/")
@@ -31,7 +42,6 @@ def show() -> AnyResponse | str:
         change=change,
         address=address,
         words=usage_words,
-        row_label=usage_charts.row_label,
     )
 
 
@@ -42,7 +52,7 @@ def change(now: Decimal | int | None, before: Decimal | int | None) -> Decimal |
     return (Decimal(now or 0) - Decimal(before)) / Decimal(before)
 
 
-def _charts(found: OverviewOut) -> list[tuple[str, Markup | None]]:
+def _charts(found: OverviewOut) -> list[Charted]:
     wanted = (
         (_("Charges a day, by link"), found.by_link, "charge"),
         (_("Questions a day, by link"), found.by_link, "questions"),
@@ -50,6 +60,12 @@ def _charts(found: OverviewOut) -> list[tuple[str, Markup | None]]:
         (_("Questions a day, by model"), found.by_model, "questions"),
     )
     return [
-        (title, usage_charts.drawn(report, measure, title=title, is_narrow=True))
+        Charted(
+            title,
+            report.by[0],
+            measure,
+            usage_charts.drawn(report, measure, title=title, is_narrow=True),
+            usage_rows.by_day(report, measure),
+        )
         for title, report, measure in wanted
     ]

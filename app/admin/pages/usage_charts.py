@@ -36,6 +36,18 @@ def row_label(row: RowOut) -> str:
     return " · ".join(key.label or _("(no name)") for key in row.keys)
 
 
+def labels(rows: Sequence[RowOut]) -> list[str]:
+    """What each row is called; looked up once for all that are called the same."""
+    named: dict[tuple[str, ...] | None, str] = {}
+    found = []
+    for row in rows:
+        key = None if row.is_others else tuple(key.label for key in row.keys)
+        if key not in named:
+            named[key] = row_label(row)
+        found.append(named[key])
+    return found
+
+
 def _by_row(report: ReportOut, measure: str, title: str) -> Markup | None:
     rows = [row for row in report.rows if not row.is_others][:BARS_MAX]
     if not rows:
@@ -69,10 +81,10 @@ def _by_time(report: ReportOut, measure: str, title: str, *, is_narrow: bool) ->
 
 def _series(report: ReportOut, measure: str) -> dict[str, tuple[bool, Values]]:
     series: dict[str, tuple[bool, Values]] = {}
-    for row in report.rows:
+    for row, label in zip(report.rows, labels(report.rows), strict=True):
         if row.at is None or getattr(row, measure) is None:
             continue  # questions of others that stand in several rows cannot be told
-        _is_others, values = series.setdefault(row_label(row), (row.is_others, {}))
+        _is_others, values = series.setdefault(label, (row.is_others, {}))
         values[row.at] = values.get(row.at, Decimal(0)) + _value(row, measure)
     return series
 

@@ -6,9 +6,10 @@ from functools import cache
 from itertools import pairwise
 
 from flask import request, url_for
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app.admin import usage_words
+from app.admin.pages import usage_charts
 from app.admin.resources.usage import AmountsOut, ReportOut, RowOut
 from app.pagekit.formats import count, decimal
 from app.reports.query import ATTRIBUTE
@@ -24,14 +25,19 @@ Keys = tuple[tuple[str, str], ...]
 
 def cells(amounts: AmountsOut, columns: Sequence[str]) -> Markup:
     """What stands in these columns, as cells of a table: one text, for there are thousands."""
-    texts = (
-        count(getattr(amounts, name))
-        if name not in usage_words.DECIMALS
-        else decimal(getattr(amounts, name), usage_words.DECIMALS[name])
-        for name in columns
-    )
-    inside = '</td><td class="num">'.join(texts)
+    inside = '</td><td class="num">'.join(_told(amounts, name) for name in columns)
     return Markup(f'<td class="num">{inside}</td>')  # noqa: S704 - numbers only
+
+
+def by_day(report: ReportOut, measure: str) -> Markup:
+    """Rows of a table: the day, whom or what it is of, and the measure."""
+    days: dict[datetime | None, str] = {at: at.strftime("%Y-%m-%d") for at in report.starts}
+    row_of = '<tr><td>{}</td><td>{}</td><td class="num">{}</td></tr>'.format
+    labelled = zip(report.rows, usage_charts.labels(report.rows), strict=True)
+    rows = (
+        row_of(days.get(row.at, ""), escape(label), _told(row, measure)) for row, label in labelled
+    )
+    return Markup("".join(rows))  # noqa: S704 - times, numbers, and what was escaped
 
 
 class Leads:
@@ -93,6 +99,12 @@ class Leads:
         since = at or self._report.since
         until = self._ends[at] if at else self._report.until
         return url_for("usage.events", since=since.isoformat(), until=until.isoformat())
+
+
+def _told(amounts: AmountsOut, name: str) -> str:
+    value = getattr(amounts, name)
+    places = usage_words.DECIMALS.get(name)
+    return count(value) if places is None else decimal(value, places)
 
 
 def _keys(row: RowOut) -> Keys | None:
