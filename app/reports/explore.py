@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -331,7 +332,7 @@ class _Study:
         return replace(wanted, buckets=self._covers(is_whole))
 
     def _covers(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
-        return tuple(tuple(cover(*pair, self._clock)) for pair in self._of(is_whole))
+        return tuple(_covered(*pair, self._clock) for pair in self._of(is_whole))
 
     def _buckets_of_quarters(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
         return tuple((Span(QUARTER, *pair),) for pair in self._of(is_whole))
@@ -368,6 +369,12 @@ class _Study:
     def _empty_cell(self, by: tuple[Group, ...], bucket: int = 0) -> Cell:
         has_questions = _questions(by, self._query.filters) is not None
         return self._cell((bucket, ()), dict(EMPTY), Beside(), has_questions=has_questions)
+
+
+@lru_cache(maxsize=4096)
+def _covered(low: int, high: int, clock: ZoneInfo) -> tuple[Span, ...]:
+    """Each report asks for the same days several times, and so does the next one."""
+    return tuple(cover(low, high, clock))
 
 
 def _questions(by: tuple[Group, ...], filters: Filters) -> str | None:
