@@ -12,6 +12,7 @@ from app.admin.pages.elsewhere import address
 from app.admin.pages.section import AnyResponse, section
 from app.admin.resources import overview
 from app.admin.resources.overview import OverviewOut
+from app.admin.resources.usage import ReportOut
 from app.operators.roles import SELF
 from app.pagekit.languages import gettext as _
 
@@ -59,13 +60,10 @@ def _charts(found: OverviewOut) -> list[Charted]:
         (_("Charges a day, by model"), found.by_model, "charge"),
         (_("Questions a day, by model"), found.by_model, "questions"),
     )
-    return [
-        Charted(
-            title,
-            report.by[0],
-            measure,
-            usage_charts.drawn(report, measure, title=title, is_narrow=True),
-            usage_rows.by_day(report, measure),
-        )
-        for title, report, measure in wanted
-    ]
+    return [_charted(*one) for one in wanted]
+
+
+def _charted(title: str, report: ReportOut, measure: str) -> Charted:
+    shown = usage_charts.of_shown(report, measure)
+    chart = usage_charts.drawn(shown, title=title, is_narrow=True)
+    return Charted(title, report.by[0], measure, chart, usage_rows.by_day(shown, measure))

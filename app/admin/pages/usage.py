@@ -15,7 +15,7 @@ from app.admin.pages.section import AnyResponse, section, validated
 from app.admin.resources import saved_views, usage, usage_events, usage_seen
 from app.admin.resources.asking import ReportQuery, link_names, zones
 from app.admin.resources.saved_views import ViewQuery
-from app.admin.resources.usage import SEEN, TIMES, TOKENS, ReportOut
+from app.admin.resources.usage import SEEN, TIMES, TOKENS, FirstRows, ReportOut
 from app.admin.resources.usage_events import EVENT_COLUMNS, EventFilter, EventQuery, event_cells
 from app.admin.resources.usage_seen import (
     RefusedOut,
@@ -54,9 +54,9 @@ def explore() -> AnyResponse:
     if not request.args:
         return redirect(url_for("usage.explore", per="day", by="link"))
     desk = access.desk()
-    report, status = None, 200
+    found, status = None, 200
     try:
-        report = usage.report(desk, _asked_report())
+        found = usage.first_rows(desk, _asked_report(), ROWS_SHOWN)
     except (Invalid, NotFound, Conflict) as problem:
         flash(wording.told(problem), "danger")
         status = problem.status
@@ -65,13 +65,12 @@ def explore() -> AnyResponse:
     measure = measure if measure in MEASURES else "charge"
     page = render_template(
         "usage/explore.html",
-        report=report,
+        report=found and found.report,
         measure=measure,
-        chart=_chart(report, measure),
-        rows=report.rows[:ROWS_SHOWN] if report else [],
-        leads=None if report is None else usage_rows.Leads(report),
+        chart=_chart(found, measure),
+        row_count=len(found.made.rows) if found else 0,
+        leads=found and usage_rows.Leads(found.report),
         cells=usage_rows.cells,
-        row_label=usage_charts.row_label,
         columns=_chosen_columns(),
         is_filtered=any(text for name in FILTERS for text in request.args.getlist(name)),
         followed=desk.settings.reports.attributes,
@@ -214,10 +213,11 @@ def _asked_report() -> ReportQuery:
     return _asked(ReportQuery).model_copy(update=needed)
 
 
-def _chart(report: ReportOut | None, measure: str) -> object:
-    if report is None:
+def _chart(found: FirstRows | None, measure: str) -> object:
+    if found is None:
         return None
-    return usage_charts.drawn(report, measure, title=str(usage_words.MEASURES[measure]))
+    drawable = usage_charts.of_report(found.made, measure)
+    return usage_charts.drawn(drawable, title=str(usage_words.MEASURES[measure]))
 
 
 @cache

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 from flask import request, url_for
 from markupsafe import Markup, escape
 
 from app.admin import usage_words
-from app.admin.pages import usage_charts
+from app.admin.pages.usage_charts import Drawable
 from app.admin.resources.usage import AmountsOut, ReportOut, RowOut
 from app.pagekit.formats import count, decimal
 from app.reports.query import ATTRIBUTE
@@ -25,17 +26,17 @@ Keys = tuple[tuple[str, str], ...]
 
 def cells(amounts: AmountsOut, columns: Sequence[str]) -> Markup:
     """What stands in these columns, as cells of a table: one text, for there are thousands."""
-    inside = '</td><td class="num">'.join(_told(amounts, name) for name in columns)
+    inside = '</td><td class="num">'.join(_told(getattr(amounts, name), name) for name in columns)
     return Markup(f'<td class="num">{inside}</td>')  # noqa: S704 - numbers only
 
 
-def by_day(report: ReportOut, measure: str) -> Markup:
+def by_day(found: Drawable, measure: str) -> Markup:
     """Rows of a table: the day, whom or what it is of, and the measure."""
-    days: dict[datetime | None, str] = {at: at.strftime("%Y-%m-%d") for at in report.starts}
+    days: dict[datetime | None, str] = {at: at.strftime("%Y-%m-%d") for at in found.starts}
     row_of = '<tr><td>{}</td><td>{}</td><td class="num">{}</td></tr>'.format
-    labelled = zip(report.rows, usage_charts.labels(report.rows), strict=True)
     rows = (
-        row_of(days.get(row.at, ""), escape(label), _told(row, measure)) for row, label in labelled
+        row_of(days.get(one.at, ""), escape(one.label), _told(one.value, measure))
+        for one in found.figures
     )
     return Markup("".join(rows))  # noqa: S704 - times, numbers, and what was escaped
 
@@ -101,8 +102,7 @@ class Leads:
         return url_for("usage.events", since=since.isoformat(), until=until.isoformat())
 
 
-def _told(amounts: AmountsOut, name: str) -> str:
-    value = getattr(amounts, name)
+def _told(value: Any, name: str) -> str:  # noqa: ANN401 - of any column
     places = usage_words.DECIMALS.get(name)
     return count(value) if places is None else decimal(value, places)
 

@@ -1,6 +1,7 @@
 """Reports on usage, as the API and the pages show them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
@@ -21,6 +22,8 @@ TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
 
 TIMES = ("median_ms", "p95_ms", "untimed")
 SEEN = ("refusals", "unfinished")
+MONEY = frozenset({"points", "charge"})
+"""Measures in nano-units."""
 
 
 class AmountsOut(BaseModel):
@@ -132,6 +135,29 @@ def report(desk: Desk, asked: ReportQuery) -> ReportOut:
     """The report, of what this caller may see."""
     with desk.db.read() as session:
         return shown(session, explore(session, as_query(desk, session, asked)), desk)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRows:
+    """A report of which not all rows go out: ``made`` has them all."""
+
+    report: ReportOut
+    made: Report
+
+
+def first_rows(desk: Desk, asked: ReportQuery, rows_max: int) -> FirstRows:
+    """The same with so many rows: what a page shows of it."""
+    with desk.db.read() as session:
+        made = explore(session, as_query(desk, session, asked))
+        return FirstRows(shown(session, replace(made, rows=made.rows[:rows_max]), desk), made)
+
+
+def figure(amounts: Amounts, measure: str) -> Decimal | int | None:
+    """A measure as it goes out."""
+    if measure == "cost":
+        return _decimal(amounts.known_cost)
+    value: int | None = getattr(amounts, measure)
+    return _decimal(value) if measure in MONEY else value
 
 
 def shown(session: Session, made: Report, desk: Desk) -> ReportOut:
