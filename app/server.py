@@ -5,6 +5,7 @@ replaces the workers one generation by the next; settings that are wrong leave t
 """
 
 import errno
+import gc
 import os
 import signal
 import socket
@@ -110,7 +111,12 @@ class _Service(BaseApplication):
 
     def load(self) -> Any:  # noqa: ANN401 - gunicorn's union of all kinds of applications
         """Called in each worker, after the fork; only the code is there before, to be shared."""
-        return create_app(self._settings)
+        app = create_app(self._settings)
+        # What is there now stays. To look through it all for what may go takes longer than most
+        # requests, and some request would wait for it.
+        gc.collect()
+        gc.freeze()
+        return app
 
     def reload(self) -> None:
         try:

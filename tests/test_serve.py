@@ -346,3 +346,30 @@ def test_demo_can_be_switched_off(start):
     service.wait_for(lambda: "links list" in service.said)
     assert service.shareauth("links", "list")["links"] == []
     assert Path(service.data_dir / "secret_key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_worker_does_not_look_through_what_it_began_with(tmp_path, sqlite_template, valkey_url):
+    """Each of its collections would, and some request would wait for it."""
+    code = f"""
+import gc
+from app.config import Settings
+from app.server import _Service
+settings = Settings.model_validate({{
+    "service": {{"data_dir": {str(tmp_path)!r}, "secret_key": "x" * 40}},
+    "database": {{"url": "sqlite:///{sqlite_template}"}},
+    "redis": {{"url": {valkey_url!r}, "namespace": "frozen"}},
+    "admin": {{"enabled": False}},
+    "visitor": {{"enabled": False}},
+}})
+app = _Service(settings, lambda: None, ()).load()
+assert "hooks" in app.blueprints
+assert gc.get_freeze_count() > 50_000 > len(gc.get_objects())
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+    )
+    assert done.returncode == 0, done.stderr

@@ -67,6 +67,14 @@ class Transaction(Base):
             sqlite_where=sa.text("kind <> 'charge'"),
             postgresql_where=sa.text("kind <> 'charge'"),
         ),
+        # The same of one wallet; its charges are found by their answers.
+        sa.Index(
+            None,
+            "wallet_id",
+            "posted_at",
+            sqlite_where=sa.text("kind <> 'charge'"),
+            postgresql_where=sa.text("kind <> 'charge'"),
+        ),
         # What stands on the house's accounts, without looking a row up.
         sa.Index(
             None,

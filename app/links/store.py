@@ -69,6 +69,12 @@ def list_all(session: Session) -> Sequence[Link]:
     return session.scalars(sa.select(Link).order_by(Link.name)).all()
 
 
+def list_names(session: Session) -> list[tuple[int, str]]:
+    """Ids and names of all links, by name."""
+    rows = session.execute(sa.select(Link.id, Link.name).order_by(Link.name))
+    return [(row.id, row.name) for row in rows]
+
+
 def list_page(
     session: Session,
     *,

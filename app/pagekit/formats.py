@@ -2,7 +2,6 @@
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from zoneinfo import ZoneInfo
 
 from babel import dates, numbers
@@ -35,21 +34,23 @@ def nano(amount: int | None, places: int = PLACES_SHOWN) -> str:
 
 
 def decimal(value: Decimal | str | None, places: int = PLACES_SHOWN) -> str:
-    """An exact number; at least two places, at most ``places``."""
+    """An exact number; at least two places, at most ``places``.
+
+    Pages have thousands of them, and all languages of ``BABEL`` write them alike: Python does it.
+    """
     if value is None:
         return NOTHING
-    return numbers.format_decimal(Decimal(value), format=_pattern(places), locale=_locale())
-
-
-@cache
-def _pattern(places: int) -> numbers.NumberPattern:
-    """Read once: that takes longer than to use it."""
-    return numbers.parse_pattern("#,##0.00" + "#" * max(places - 2, 0))
+    whole, _point, part = f"{Decimal(value):,.{places}f}".partition(".")
+    return f"{whole}.{part.rstrip('0'):0<2}"
 
 
 def count(value: float | None) -> str:
     """A whole number, in groups of three."""
-    return NOTHING if value is None else numbers.format_decimal(value, locale=_locale())
+    if value is None:
+        return NOTHING
+    if isinstance(value, int):
+        return f"{value:,}"
+    return numbers.format_decimal(value, locale=_locale())
 
 
 def percent(value: Decimal | float | None) -> str:

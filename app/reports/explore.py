@@ -2,9 +2,11 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -12,8 +14,8 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Invalid
 from app.metering.months import month_text
 from app.reports import store
+from app.reports.cells import EMPTY, MORE, Beside, Cell, Place, Sums
 from app.reports.query import (
-    SUMS,
     Amounts,
     Counted,
     Filters,
@@ -28,19 +30,22 @@ from app.reports.seen.store import Among
 from app.reports.sources import store as sources
 from app.reports.sources.store import LINE_GROUPS, Wanted
 from app.reports.spans import QUARTER, Span, begin_of, cover, cut, quarter_from, quarter_of
-from app.reports.store import Found, Position, Sums
-from app.reports.times import quantile
+from app.reports.store import Found, Position
+
+T = TypeVar("T")
 
 _WITH_CORRECTIONS = {"user", "link", "issuer"}
 _WITH_SEEN = {"link"}
+
+Buckets = tuple[tuple[Span, ...], ...]
+Period = tuple[datetime, datetime]
+Once = dict[Hashable, Any]
+"""What was asked of a snapshot, with the answers."""
 
 ROWS_MAX = 200_000
 """Buckets times groups of a report: more are read by nobody."""
 ROWS_WITH_TIMES_MAX = 20_000
 """Each of these is made of dozens."""
-
-Place = tuple[int, tuple[Any, ...]]
-"""A bucket's number and a group's keys."""
 
 
 class LinesGone(Conflict):
@@ -49,8 +54,12 @@ class LinesGone(Conflict):
     code = "lines_archived"
 
 
-def explore(session: Session, query: Query, *, position: Position | None = None) -> Report:
+def explore(
+    session: Session, query: Query, *, position: Position | None = None, once: Once | None = None
+) -> Report:
     """The report; read it in one snapshot. Who makes several of one gives the ``position``.
+
+    What they have in common is asked of the database once where they share ``once``, a new dict.
 
     Raises:
         Invalid: something of the query can not be.
@@ -60,7 +69,8 @@ def explore(session: Session, query: Query, *, position: Position | None = None)
     low, high = quarter_of(query.since), quarter_from(query.until)
     starts = [low] if query.per is None else cut(low, high, query.per, query.zone)
     position = position or store.position(session)
-    study = _Study(session, query, position, (*starts, high))
+    pairs = list(itertools.pairwise((*starts, high)))
+    study = _Study(session, query, position, pairs, {} if once is None else once)
     study.refuse_lines_gone()
     total = study.total()
     rows = study.rows(total)
@@ -73,6 +83,18 @@ def explore(session: Session, query: Query, *, position: Position | None = None)
         total=total.amounts(),
         counted=study.counted,
     )
+
+
+def totals(
+    session: Session, query: Query, periods: Sequence[Period], *, position: Position
+) -> list[Amounts]:
+    """What each of these periods adds up to, in one go; they may overlap.
+
+    Of ``query``, which names no groups, its own period does not count.
+    """
+    query.check()
+    pairs = [(quarter_of(since), quarter_from(until)) for since, until in periods]
+    return [cell.amounts() for cell in _Study(session, query, position, pairs, {}).totals()]
 
 
 def refuse_large(query: Query) -> None:
@@ -89,46 +111,22 @@ def refuse_large(query: Query) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    sums: Sums
-    has_questions: bool
-    visitors: int | None = None
-    corrections: int | None = None
-    times: Counter[int] | None = None
-    refusals: int | None = None
-    unfinished: int | None = None
-
-    def amounts(self) -> Amounts:
-        known: dict[str, Any] = dict(self.sums)
-        if not self.has_questions:
-            known["questions"] = None
-        if self.times is not None:
-            known |= {"median_ms": quantile(self.times, 50), "p95_ms": quantile(self.times, 95)}
-            known["untimed"] = self.sums["questions"] - sum(self.times.values())
-        return Amounts(
-            **known,
-            visitors=self.visitors,
-            corrections=self.corrections,
-            refusals=self.refusals,
-            unfinished=self.unfinished,
-        )
-
-
-_EMPTY: Sums = dict.fromkeys(SUMS, 0)
-_MORE = ("corrections", "refusals", "unfinished")
-"""What may be where nothing was used."""
-
-
 class _Study:
     """One report being made."""
 
     def __init__(
-        self, session: Session, query: Query, position: Position, edges: Sequence[int]
+        self,
+        session: Session,
+        query: Query,
+        position: Position,
+        pairs: Sequence[tuple[int, int]],
+        once: Once,
     ) -> None:
         self._session = session
         self._query = query
-        self._edges = edges
+        self._pairs = pairs
+        """Where each bucket begins and ends."""
+        self._once = once
         self._clock = query.zone if position.zone is None else ZoneInfo(position.zone)
         dimensions = query.dimensions()
         self._has_corrections = dimensions <= _WITH_CORRECTIONS
@@ -148,7 +146,7 @@ class _Study:
         wanted = self._wanted(self._query.by, is_whole=True)
         if not sources.reads_books(wanted):
             return
-        touched = sources.months_in(Span(QUARTER, self._edges[0], self._edges[-1]))
+        touched = sources.months_in(Span(QUARTER, *self._whole()))
         gone = sorted(store.removed_months(self._session) & set(touched))
         if gone:
             months = ", ".join(month_text(month) for month in gone)
@@ -157,10 +155,18 @@ class _Study:
                 f"those of {months} lie in archives: `shareauth archives restore` puts them back"
             )
 
-    def total(self) -> _Cell:
+    def total(self) -> Cell:
         return self._cells((), is_whole=True).get((0, ()), self._empty_cell(()))
 
-    def rows(self, total: _Cell) -> list[Row]:
+    def totals(self) -> list[Cell]:
+        """Of each bucket, also the empty ones."""
+        found = self._cells((), is_whole=False)
+        return [
+            found.get((bucket, ()), self._empty_cell((), bucket))
+            for bucket in range(len(self._pairs))
+        ]
+
+    def rows(self, total: Cell) -> list[Row]:
         if not self._query.by:
             return [] if self._query.per is None else self._told(self._cells((), is_whole=False))
         by, limit = self._query.by, self._query.limit
@@ -187,14 +193,14 @@ class _Study:
             )
         return rows
 
-    def _others(self, bucket: int, inside: Sequence[_Cell], total: _Cell) -> list[Row]:
+    def _others(self, bucket: int, inside: Sequence[Cell], total: Cell) -> list[Row]:
         """What the rows leave of the total, if anything."""
         left = without(total.sums, [cell.sums for cell in inside])
         has_questions = not set(self._query.by) & LINE_GROUPS
         if not has_questions:
             left["questions"] = 0
         more: dict[str, int | None] = {}
-        for name in _MORE:
+        for name in MORE:
             whole = getattr(total, name)
             parts = sum(getattr(cell, name) or 0 for cell in inside)
             more[name] = None if whole is None else whole - parts
@@ -204,7 +210,7 @@ class _Study:
         if total.times is not None:
             times = Counter(total.times)
             times.subtract(sum((cell.times or Counter() for cell in inside), Counter[int]()))
-        cell = _Cell(left, has_questions, times=times, **more)
+        cell = Cell(left, has_questions, times=times, **more)
         return [Row(self._at(bucket), None, ("",) * len(self._query.by), cell.amounts())]
 
     def _cells(
@@ -214,19 +220,20 @@ class _Study:
         is_whole: bool,
         limit: int | None = None,
         only: Sequence[tuple[Any, ...]] | None = None,
-    ) -> dict[Place, _Cell]:
-        wanted = replace(self._wanted(by, is_whole=is_whole), only=only)
+    ) -> dict[Place, Cell]:
+        chosen = None if only is None else tuple(only)
+        wanted = replace(self._wanted(by, is_whole=is_whole), only=chosen)
         found = (
-            store.sums(self._session, wanted)
+            self._ask(store.sums, wanted)
             if limit is None
-            else store.top_sums(
-                self._session, wanted, sort=self._query.sort, limit=limit, zone=self._clock
+            else self._ask(
+                store.top_sums, wanted, sort=self._query.sort, limit=limit, zone=self._clock
             )
         )
         places = {(one.bucket, one.keys): one for one in found}
         if limit is not None:
-            wanted = replace(wanted, only=[keys for _, keys in places])
-        beside = _Beside(
+            wanted = replace(wanted, only=tuple(keys for _, keys in places))
+        beside = Beside(
             visitors=self._visitors(wanted, is_whole=is_whole) if places else {},
             times=self._times(wanted, is_whole=is_whole) if places else {},
             corrections=self._corrections(by, is_whole=is_whole),
@@ -234,7 +241,7 @@ class _Study:
         )
         if limit is None and only is None:  # there may be corrections where nobody asked
             missing = beside.places() - set(places)
-            places |= {place: Found(*place, dict(_EMPTY)) for place in missing}
+            places |= {place: Found(*place, dict(EMPTY)) for place in missing}
         if not by and only is None and limit is None:
             places = dict(sorted(places.items()))
         has_questions = wanted.questions is not None
@@ -243,10 +250,16 @@ class _Study:
             for place, one in places.items()
         }
 
-    def _cell(self, place: Place, sums: Sums, beside: "_Beside", *, has_questions: bool) -> _Cell:
+    def _ask(self, ask: Callable[..., T], wanted: Wanted, **how: Any) -> T:  # noqa: ANN401 - of each
+        key = (ask, wanted, *how.values())
+        if key not in self._once:
+            self._once[key] = ask(self._session, wanted, **how)
+        return cast("T", self._once[key])
+
+    def _cell(self, place: Place, sums: Sums, beside: Beside, *, has_questions: bool) -> Cell:
         refusals, unfinished = beside.seen.get(place, (0, 0))
         is_kept = self._has_seen and self._is_kept(place[0])
-        return _Cell(
+        return Cell(
             sums,
             has_questions,
             beside.visitors.get(place, 0) if self._query.with_visitors else None,
@@ -259,14 +272,14 @@ class _Study:
     def _is_kept(self, bucket: int) -> bool:
         """Whether refusals are, from the bucket's beginning on."""
         since = self._query.seen_since
-        return since is not None and begin_of(self._edges[bucket]) >= since
+        return since is not None and begin_of(self._pairs[bucket][0]) >= since
 
     def _visitors(self, wanted: Wanted, *, is_whole: bool) -> dict[Place, int]:
         if not self._query.with_visitors:
             return {}
         if sources.users_read_books(wanted):
             wanted = replace(wanted, buckets=self._buckets_of_quarters(is_whole))
-        return store.visitors(self._session, wanted)
+        return self._ask(store.visitors, wanted)
 
     def _times(self, wanted: Wanted, *, is_whole: bool) -> dict[Place, Counter[int]]:
         if not self._has_times:
@@ -274,7 +287,7 @@ class _Study:
         wanted = replace(wanted, buckets=self._covers(is_whole))
         if sources.kept_times(self._session, wanted) is None:
             wanted = replace(wanted, buckets=self._buckets_of_quarters(is_whole))
-        return store.times(self._session, wanted)
+        return self._ask(store.times, wanted)
 
     def _seen(self, by: tuple[Group, ...], *, is_whole: bool) -> dict[Place, tuple[int, int]]:
         if not self._has_seen:
@@ -297,7 +310,7 @@ class _Study:
         wanted = replace(
             self._wanted(by, is_whole=is_whole), buckets=self._buckets_of_quarters(is_whole)
         )
-        return store.corrections(self._session, wanted, self._query.basis)
+        return self._ask(store.corrections, wanted, basis=self._query.basis)
 
     def _wanted(self, by: tuple[Group, ...], *, is_whole: bool) -> Wanted:
         query = self._query
@@ -318,21 +331,23 @@ class _Study:
             return replace(wanted, buckets=plain, questions="questions")
         return replace(wanted, buckets=self._covers(is_whole))
 
-    def _covers(self, is_whole: bool) -> list[list[Span]]:  # noqa: FBT001 - of two kinds
-        return [list(cover(*pair, self._clock)) for pair in self._pairs(is_whole)]
+    def _covers(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
+        return tuple(_covered(*pair, self._clock) for pair in self._of(is_whole))
 
-    def _buckets_of_quarters(self, is_whole: bool) -> list[list[Span]]:  # noqa: FBT001 - of two kinds
-        return [[Span(QUARTER, *pair)] for pair in self._pairs(is_whole)]
+    def _buckets_of_quarters(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
+        return tuple((Span(QUARTER, *pair),) for pair in self._of(is_whole))
 
-    def _pairs(self, is_whole: bool) -> list[tuple[int, int]]:  # noqa: FBT001 - of two kinds
-        edges = (self._edges[0], self._edges[-1]) if is_whole else self._edges
-        return list(itertools.pairwise(edges))
+    def _of(self, is_whole: bool) -> Sequence[tuple[int, int]]:  # noqa: FBT001 - of two kinds
+        return [self._whole()] if is_whole else self._pairs
 
-    def _told(self, cells: dict[Place, _Cell]) -> list[Row]:
+    def _whole(self) -> tuple[int, int]:
+        return self._pairs[0][0], self._pairs[-1][1]
+
+    def _told(self, cells: dict[Place, Cell]) -> list[Row]:
         named = self._labels([keys for _, keys in cells])
         return [self._row(place, cell, named) for place, cell in cells.items()]
 
-    def _row(self, place: Place, cell: _Cell, named: Sequence[dict[Any, tuple[Any, str]]]) -> Row:
+    def _row(self, place: Place, cell: Cell, named: Sequence[dict[Any, tuple[Any, str]]]) -> Row:
         bucket, keys = place
         known = [names.get(key, (key, str(key))) for key, names in zip(keys, named, strict=False)]
         shown = tuple(label for _, label in known)
@@ -349,24 +364,17 @@ class _Study:
     def _at(self, bucket: int) -> Any:  # noqa: ANN401 - a time, or None without buckets
         if self._query.per is None:
             return None
-        return begin_of(self._edges[bucket]).astimezone(self._query.zone)
+        return begin_of(self._pairs[bucket][0]).astimezone(self._query.zone)
 
-    def _empty_cell(self, by: tuple[Group, ...], bucket: int = 0) -> _Cell:
+    def _empty_cell(self, by: tuple[Group, ...], bucket: int = 0) -> Cell:
         has_questions = _questions(by, self._query.filters) is not None
-        return self._cell((bucket, ()), dict(_EMPTY), _Beside(), has_questions=has_questions)
+        return self._cell((bucket, ()), dict(EMPTY), Beside(), has_questions=has_questions)
 
 
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """What is counted beside the sums, by place."""
-
-    visitors: dict[Place, int] = field(default_factory=dict)
-    times: dict[Place, Counter[int]] = field(default_factory=dict)
-    corrections: dict[Place, int] = field(default_factory=dict)
-    seen: dict[Place, tuple[int, int]] = field(default_factory=dict)
-
-    def places(self) -> set[Place]:
-        return {*self.corrections, *self.seen}
+@lru_cache(maxsize=4096)
+def _covered(low: int, high: int, clock: ZoneInfo) -> tuple[Span, ...]:
+    """Each report asks for the same days several times, and so does the next one."""
+    return tuple(cover(low, high, clock))
 
 
 def _questions(by: tuple[Group, ...], filters: Filters) -> str | None:

@@ -40,6 +40,7 @@ SUMS = (*MEASURES, "costed_points")
 """What is added up; ``costed_points`` are those whose cost is known."""
 Basis = Literal["posted", "used"]
 LIMIT_MAX = 10_000
+_HUNDREDTH = Decimal("0.01")
 NAME_CHARS_MAX = 120
 """What is longer of the name of an app, model or node kind is cut."""
 
@@ -193,9 +194,10 @@ class Amounts:
     @property
     def margin_percent(self) -> Decimal | None:
         """Of the net charge, to a hundredth; None where that is nothing."""
-        if self.margin is None or self.net <= 0:
+        margin, net = self.margin, self.net
+        if margin is None or net <= 0:
             return None
-        return (Decimal(100 * self.margin) / Decimal(self.net)).quantize(Decimal("0.01"))
+        return (Decimal(100 * margin) / Decimal(net)).quantize(_HUNDREDTH)
 
 
 @dataclass(frozen=True, slots=True)

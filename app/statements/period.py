@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.ledger import store as ledger_store
-from app.ledger.browsing import store as browsing
-from app.ledger.browsing.store import KindSum
+from app.ledger.models import Account
+from app.statements.periods import store
+from app.statements.periods.store import KindSum
 from app.statements.statement import StatementEntry, entries_of
 
 
@@ -36,6 +37,7 @@ def load_period(
     until: datetime,
     before: int | None,
     limit: int,
+    now: datetime,
 ) -> PeriodStatement:
     """The user's transactions from ``since`` up to, not including, ``until``.
 
@@ -44,11 +46,11 @@ def load_period(
     wallet = ledger_store.find_account(session, user_id)
     if wallet is None:
         return PeriodStatement(0, 0, (), (), None)
-    opening = browsing.sum_before(session, wallet.id, since)
-    sums = browsing.sum_by_kind(session, wallet.id, since=since, until=until)
-    rows = browsing.list_period(
-        session, wallet.id, since=since, until=until, before=before, limit=limit + 1
+    sums = store.sum_by_kind(session, wallet, since=since, until=until)
+    rows = store.list_period(
+        session, wallet, since=since, until=until, before=before, limit=limit + 1
     )
+    opening = _opening(session, wallet, since, until, sums, now=now)
     page = rows[:limit]
     return PeriodStatement(
         opening=opening,
@@ -57,3 +59,19 @@ def load_period(
         entries=entries_of(session, page),
         next_before=page[-1].sequence if len(rows) > limit else None,
     )
+
+
+def _opening(
+    session: Session,
+    wallet: Account,
+    since: datetime,
+    until: datetime,
+    sums: Sequence[KindSum],
+    *,
+    now: datetime,
+) -> int:
+    """Added up from the wallet's beginning, or taken from what is in it: whichever is nearer."""
+    if since - wallet.created_at < now - until:
+        return store.sum_before(session, wallet, since)
+    closing = wallet.balance - store.sum_from(session, wallet, until)
+    return closing - sum(one.amount for one in sums)

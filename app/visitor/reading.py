@@ -180,6 +180,7 @@ def statement(here: Visit, month: str | None, before: int | None) -> Month:
             until=chosen.month.ends_at,
             before=before,
             limit=PAGE_ROWS,
+            now=here.now,
         )
         created_at = user.created_at
     earlier = periods_at(chosen.month.starts_at - timedelta(seconds=1), zone)

@@ -176,6 +176,32 @@ def test_a_row_of_plan_issuer_and_attribute_leads_to_what_it_is_made_of(house, u
 
 
 @pytest.mark.parametrize(
+    ("query", "opened"),
+    [
+        ("per=hour&by=link", {"by=user&link=first", "by=user&link=omega"}),
+        ("per=day&by=user&by=app&link=first", {"link=first&user=u_0&app=bot"}),
+        ("by=node_kind", None),
+        ("per=hour", set()),
+    ],
+)
+def test_rows_lead_to_what_they_are_made_of(house, used, query, opened):
+    browser = house.browser("viewer")
+    body = html.unescape(browser.get(f"/admin/usage/?period=7d&{query}"))
+    table = body[body.index("<tbody>") :] if "<tbody>" in body else ""
+    lists = re.findall(r'href="(/admin/usage/events\?[^"]*)"', table)
+    found = [name for path in lists for name in re.findall(r"/events/(r\d)", browser.get(path))]
+    if opened is None:
+        assert lists == []  # the list cannot be cut like that
+        return
+    expected = ["r1", "r2", "r3"] if "link=first" in query else ["r1", "r2", "r3", "r4"]
+    assert sorted(set(found)) == expected
+    drilled = re.findall(r'href="/admin/usage/\?([^"]*)"', table)
+    told = {frozenset(one.split("&")) - {"period=7d", "per=hour", "per=day"} for one in drilled}
+    assert {frozenset(one.split("&")) for one in opened} <= told
+    assert bool(opened) == bool(told)
+
+
+@pytest.mark.parametrize(
     "asked",
     [
         "period=custom&since=2026-02-01&until=2026-01-01",

@@ -12,7 +12,6 @@ from app.ledger.browsing import store
 from app.ledger.browsing.store import TransactionNotFound, Wanted
 from app.ledger.transactions import Entry
 from app.ledger.writer import lock_wallet, post
-from app.statements.period import load_period
 from app.unfinished import store as unfinished_store
 from app.users import store as user_store
 from app.users.store import Wanted as WantedUsers
@@ -88,31 +87,6 @@ def test_balances_are_those_of_all_postings(db: Database, user_ids):
         for order, left in (("lowest", [8]), ("highest", []), ("oldest", [])):
             found = store.list_wallets(session, order=order, after=after, limit=5)
             assert [row.balance // NANO for row in found] == left, order
-
-
-def test_a_period_leads_from_opening_to_closing(db: Database, user_ids, now):
-    with db.read() as session:
-        today = load_period(session, user_ids[0], since=now, until=now + DAY, before=None, limit=10)
-        assert (today.opening // NANO, today.closing // NANO) == (10, 8)
-        assert [(one.kind, one.count, one.amount // NANO) for one in today.sums] == [
-            ("charge", 1, -2)
-        ]
-        both = load_period(
-            session, user_ids[0], since=now - DAY, until=now + DAY, before=None, limit=1
-        )
-        assert [entry.kind for entry in both.entries] == ["charge"]
-        rest = load_period(
-            session,
-            user_ids[0],
-            since=now - DAY,
-            until=now + DAY,
-            before=both.next_before,
-            limit=1,
-        )
-        assert [entry.kind for entry in rest.entries] == ["top_up"]
-        assert rest.next_before is None
-        nothing = load_period(session, user_ids[2], since=now, until=now, before=None, limit=1)
-        assert (nothing.opening, nothing.closing, nothing.entries) == (0, 0, ())
 
 
 @pytest.mark.parametrize(

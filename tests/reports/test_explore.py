@@ -8,10 +8,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from app.audit.journal import Actor
 from app.funding import changes
 from app.funding.changes import Change
-from app.reports.explore import explore
+from app.reports import store
+from app.reports.explore import explore, totals
 from app.reports.query import GROUPS, Filters, Query
 from app.reports.times import LONGEST_MS
 from app.sightings.models import RefusalCount
@@ -352,3 +354,43 @@ def label(at, query):
         case "week":
             return local.isocalendar()[:2]
     return local.year, local.month
+
+
+def test_reports_beside_each_other_are_those_alone(counted):
+    """Totals of several periods come in one go, and what reports share is asked once."""
+    month = Query(
+        since=SWITCHES[2] - timedelta(days=20),
+        until=SWITCHES[2] + timedelta(days=10),
+        zone=NEW_YORK,
+        limit=2,
+        with_visitors=True,
+    )
+    rng = random.Random(5)
+    times = [at + n * QUARTER for at in SWITCHES for n in (-100, -3, 0, 1, 77)]
+    periods = [tuple(sorted(rng.sample(times, 2))) for _ in range(9)]
+    month_by = [
+        replace(month, by=by, per=per, with_visitors=False)
+        for by in (("link",), ("model",), ("user",))
+        for per in (None, "day")
+    ]
+    asked = []
+    sa.event.listen(counted.engine, "before_cursor_execute", lambda *_: asked.append(1))
+    with counted.read() as session:
+        position = store.position(session)
+        together = totals(session, month, [*periods, periods[0]], position=position)
+        alone = [
+            explore(session, replace(month, since=since, until=until), position=position).total
+            for since, until in periods
+        ]
+        assert together == [*alone, alone[0]]
+        nothing = totals(session, month, [(times[0], times[0])], position=position)
+        assert (nothing[0].questions, nothing[0].visitors, nothing[0].corrections) == (0, 0, 0)
+        asked.clear()
+        expected = [explore(session, query, position=position) for query in month_by]
+        separately = len(asked)
+        asked.clear()
+        once = {}
+        assert [
+            explore(session, query, position=position, once=once) for query in month_by
+        ] == expected
+        assert len(asked) < 0.75 * separately

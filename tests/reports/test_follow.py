@@ -428,10 +428,10 @@ def test_overview_compares_the_same_hours(books):
     assert (found.today.questions, found.today.visitors) == (2, 2)
     days = (compared.today, compared.yesterday, compared.week_ago)
     assert [day.questions for day in days] == [1, 1, 1]
-    assert len(found.by_link.starts) == overviews.DAYS
-    assert sum(row.amounts.questions for row in found.by_model.rows) == len(answers)
-    assert [row.labels for row in found.users.rows] == [("person-0",), ("person-1",)]
-    assert (hidden.today.questions, hidden.users.rows) == (0, ())
+    assert len(found.course.by_link.starts) == overviews.DAYS
+    assert sum(row.amounts.questions for row in found.course.by_model.rows) == len(answers)
+    assert [row.labels for row in found.course.users.rows] == [("person-0",), ("person-1",)]
+    assert (hidden.today.questions, hidden.course.users.rows) == (0, ())
 
 
 def _insert(number, now):

@@ -1,21 +1,22 @@
 """Usage: the explorer, answers, one answer, and all of it as files."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from itertools import pairwise
-from typing import Any, TypeVar, get_args
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TypeVar, get_args
 
 from flask import Response, flash, redirect, render_template, request, url_for
+from markupsafe import Markup
 from pydantic import BaseModel
 
 from app.admin import access, usage_words, wording
-from app.admin.pages import usage_charts
+from app.admin.pages import usage_charts, usage_rows
 from app.admin.pages.elsewhere import address
 from app.admin.pages.section import AnyResponse, section, validated
+from app.admin.pages.usage_rows import FILTERS, SEVERAL
 from app.admin.resources import saved_views, usage, usage_events, usage_seen
 from app.admin.resources.asking import ReportQuery, link_names, zones
 from app.admin.resources.saved_views import ViewQuery
-from app.admin.resources.usage import SEEN, TIMES, TOKENS, KeyOut, ReportOut, RowOut
+from app.admin.resources.usage import SEEN, TIMES, TOKENS, FirstRows, ReportOut
 from app.admin.resources.usage_events import EVENT_COLUMNS, EventFilter, EventQuery, event_cells
 from app.admin.resources.usage_seen import (
     RefusedOut,
@@ -30,9 +31,6 @@ from app.reports.seen.report import SEEN_GROUPS
 
 ROWS_SHOWN = 200
 """A browser shows no more; the files have all."""
-FOLLOWING = {"link": "user", "user": "link", "app": "user", "model": "link", "node_kind": "model"}
-"""By what a row is cut next, when it is opened; the rest by user."""
-FILTERS = frozenset({"user", "link", "app", "model", "node_kind", "issuer", "plan", "attribute"})
 LISTS = FILTERS | {"by", "hook", "rule"}
 OF_PAGE = frozenset({"measure", "bom", "format", "column"})
 """What the page is asked for beside the report."""
@@ -40,10 +38,6 @@ PLAIN = ("questions", "points", "charge", "corrections", "net", *TOKENS)
 """Columns that are shown when none is chosen."""
 ASKED_BY = {"visitors": ("visitors",), "times": TIMES, "seen": SEEN}
 """What of a report is only made when one of these columns is shown."""
-UNLISTED = "node_kind"
-"""What the list of answers cannot be cut by."""
-SEVERAL = frozenset({"issuer", "plan", "attribute"})
-"""What it takes several of."""
 
 blueprint = section("usage", "/usage")
 M = TypeVar("M", bound=BaseModel)
@@ -60,9 +54,9 @@ def explore() -> AnyResponse:
     if not request.args:
         return redirect(url_for("usage.explore", per="day", by="link"))
     desk = access.desk()
-    report, status = None, 200
+    found, status = None, 200
     try:
-        report = usage.report(desk, _asked_report())
+        found = usage.first_rows(desk, _asked_report(), ROWS_SHOWN)
     except (Invalid, NotFound, Conflict) as problem:
         flash(wording.told(problem), "danger")
         status = problem.status
@@ -71,13 +65,12 @@ def explore() -> AnyResponse:
     measure = measure if measure in MEASURES else "charge"
     page = render_template(
         "usage/explore.html",
-        report=report,
+        report=found and found.report,
         measure=measure,
-        chart=_chart(report, measure),
-        rows=report.rows[:ROWS_SHOWN] if report else [],
-        drill=_drill,
-        answers=_answers_of(report),
-        row_label=usage_charts.row_label,
+        chart=_chart(found, measure),
+        row_count=len(found.made.rows) if found else 0,
+        leads=found and usage_rows.Leads(found.report),
+        cells=usage_rows.cells,
         columns=_chosen_columns(),
         is_filtered=any(text for name in FILTERS for text in request.args.getlist(name)),
         followed=desk.settings.reports.attributes,
@@ -221,10 +214,18 @@ def _asked_report() -> ReportQuery:
     return _asked(ReportQuery).model_copy(update=needed)
 
 
-def _chart(report: ReportOut | None, measure: str) -> object:
-    if report is None:
+def _chart(found: FirstRows | None, measure: str) -> object:
+    if found is None:
         return None
-    return usage_charts.drawn(report, measure, title=str(usage_words.MEASURES[measure]))
+    drawable = usage_charts.of_report(found.made, measure)
+    return usage_charts.drawn(drawable, title=str(usage_words.MEASURES[measure]))
+
+
+@cache
+def _zone_options() -> Markup:
+    """Some hundred, made once: they are in every page with a period."""
+    option = Markup('<option value="{}"></option>')
+    return Markup().join(option.format(zone) for zone in sorted(zones()))
 
 
 def _views(page: str) -> dict[str, object]:
@@ -233,70 +234,10 @@ def _views(page: str) -> dict[str, object]:
     return {
         "views": saved_views.index(desk, ViewQuery(page=page)).items,
         "view_page": page,
-        "zones": sorted(zones()),
+        "zone_options": _zone_options(),
         "service_zone": desk.settings.zone.key,
         "link_options": [(name, name) for name in link_names(desk)],
     }
-
-
-def _state() -> dict[str, list[str]]:
-    given = request.args.to_dict(flat=False)
-    return {name: [text for text in texts if text] for name, texts in given.items()}
-
-
-def _drill(row: RowOut) -> str | None:
-    """The explorer with this row alone, cut by what comes next; None for rows without a name."""
-    if row.is_others or not row.keys or not all(key.value for key in row.keys):
-        return None
-    state = _state()
-    for key in row.keys:
-        _choose(state, key)
-    chosen = {key.group for key in row.keys}
-    following = FOLLOWING.get(row.keys[-1].group, "user")
-    state["by"] = [] if following in chosen else [following]
-    return url_for("usage.explore", **state)  # type: ignore[arg-type]
-
-
-def _choose(state: dict[str, list[str]], key: KeyOut) -> None:
-    """Narrow the filters of an address to what a row is of."""
-    name = key.group.removeprefix(ATTRIBUTE)
-    if name == key.group:
-        state[name] = [key.value]
-        return
-    others = [text for text in state.get("attribute", []) if not text.startswith(f"{name}=")]
-    state["attribute"] = [*others, f"{name}={key.value}"]
-
-
-def _answers_of(report: ReportOut | None) -> Any:  # noqa: ANN401 - a function for the template
-    ends = {} if report is None else dict(pairwise([*report.starts, report.until]))
-
-    def answers(row: RowOut) -> str | None:
-        """The answers a row is made of; None where the list cannot be cut like that."""
-        named = (key.value or key.group.startswith(ATTRIBUTE) for key in row.keys)
-        if report is None or row.is_others or not all(named):
-            return None
-        return _answers_url(report, row, ends)
-
-    return answers
-
-
-def _answers_url(report: ReportOut, row: RowOut, ends: Mapping[datetime, datetime]) -> str | None:
-    state = _state()
-    for key in row.keys:
-        _choose(state, key)
-    filters = {name: state[name] for name in FILTERS if state.get(name)}
-    if UNLISTED in filters or any(
-        len(values) > 1 for name, values in filters.items() if name not in SEVERAL
-    ):
-        return None
-    since = row.at or report.since
-    until = ends[row.at] if row.at else report.until
-    return url_for(
-        "usage.events",
-        since=since.isoformat(),
-        until=until.isoformat(),
-        **filters,  # type: ignore[arg-type]
-    )
 
 
 def _columns(report: ReportOut, amounts: Sequence[str]) -> list[str]:

@@ -238,7 +238,7 @@ def link_id(desk: Desk, session: Session, name: str) -> int:
 def link_names(desk: Desk) -> Sequence[str]:
     """Of the links that this caller may see."""
     with desk.db.read() as session:
-        return [link.name for link in link_store.list_all(session) if desk.sees_link(link.id)]
+        return [name for link, name in link_store.list_names(session) if desk.sees_link(link)]
 
 
 def _midnight(now: datetime, zone: ZoneInfo, days: int) -> datetime:

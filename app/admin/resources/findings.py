@@ -266,7 +266,7 @@ def quarantine(desk: Desk, query: QuarantineQuery) -> QuarantinePage:
             with_resolved=query.with_resolved,
             before_id=None if place is None else int(place[0]),
         )
-        names = {link.id: link.name for link in link_store.list_all(session)}
+        names = dict(link_store.list_names(session))
     page = paging.page(
         rows,
         query.limit,
@@ -317,7 +317,7 @@ def unfinished(desk: Desk, query: UnfinishedQuery) -> UnfinishedPage:
     place = paging.position(query.cursor, str, int)
     after = None if place is None else (paging.moment(place[0]), int(place[1]))
     with desk.db.read() as session:
-        links = {link.id: link.name for link in link_store.list_all(session)}
+        links = dict(link_store.list_names(session))
         by_name = {name: link_id for link_id, name in links.items()}
         if query.link and query.link not in by_name:
             raise NotFound("there is no such link", code="link_not_found")

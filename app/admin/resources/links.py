@@ -242,7 +242,9 @@ def find(session: Session, desk: Desk, link_id: int) -> Link:
 
 def names(session: Session, desk: Desk) -> list[tuple[int, str]]:
     """Every link the operator may see, for a list to choose from."""
-    return [(link.id, link.name) for link in store.list_all(session) if desk.sees_link(link.id)]
+    return [
+        (link_id, name) for link_id, name in store.list_names(session) if desk.sees_link(link_id)
+    ]
 
 
 def _check_references(session: Session, spec: LinkSpec | LinkChange) -> None:

@@ -272,12 +272,12 @@ def me(desk: Desk) -> MeOut:
 def choices(desk: Desk) -> list[tuple[int, str]]:
     """Every link as ``(id, name)``, by name."""
     with desk.db.read() as session:
-        return [(link.id, link.name) for link in link_store.list_all(session)]
+        return link_store.list_names(session)
 
 
 def link_names(session: Session) -> dict[int, str]:
     """The names of all links, by id."""
-    return {link.id: link.name for link in link_store.list_all(session)}
+    return dict(link_store.list_names(session))
 
 
 def _check_links(session: Session, link_ids: tuple[int, ...] | None) -> None:

@@ -1,6 +1,7 @@
 """How things stand: what is used, who is refused, what needs attention."""
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Self
 
@@ -61,11 +62,13 @@ class OverviewOut(BaseModel):
     health: HealthOut | None = Field(description="Null for who may see certain links only.")
 
     @classmethod
-    def of(cls, session: Session, desk: Desk, made: reports.Overview) -> Self:
+    def of(
+        cls, session: Session, desk: Desk, made: reports.Overview, course: "_CourseShown"
+    ) -> Self:
         compared = made.compared
         return cls(
             made_at=desk.now,
-            has_links=any(desk.sees_link(link.id) for link in link_store.list_all(session)),
+            has_links=any(desk.sees_link(link) for link, _ in link_store.list_names(session)),
             today=AmountsOut.of(made.today),
             compared=ComparedOut(
                 at=compared.at,
@@ -73,18 +76,39 @@ class OverviewOut(BaseModel):
                 yesterday=AmountsOut.of(compared.yesterday),
                 week_ago=AmountsOut.of(compared.week_ago),
             ),
-            by_link=shown(session, made.by_link, desk),
-            by_model=shown(session, made.by_model, desk),
-            users=shown(session, made.users, desk),
-            links=shown(session, made.links, desk),
+            by_link=course.by_link,
+            by_model=course.by_model,
+            users=course.users,
+            links=course.links,
             refusals=_reasons(session, desk),
             unfinished=_unfinished(session, desk),
             health=None,
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _CourseShown:
+    """A month's course, as it is and as it goes out."""
+
+    course: reports.Course
+    by_link: ReportOut
+    by_model: ReportOut
+    users: ReportOut
+    links: ReportOut
+
+    @classmethod
+    def of(cls, session: Session, desk: Desk, course: reports.Course) -> Self:
+        return cls(
+            course=course,
+            by_link=shown(session, course.by_link, desk),
+            by_model=shown(session, course.by_model, desk),
+            users=shown(session, course.users, desk),
+            links=shown(session, course.links, desk),
+        )
+
+
 _kept: TTLCache[tuple[object, ...], OverviewOut] = TTLCache(SCOPES_MAX, KEPT_S)
-_courses: TTLCache[tuple[object, ...], reports.Course] = TTLCache(SCOPES_MAX, COURSE_KEPT_S)
+_courses: TTLCache[tuple[object, ...], _CourseShown] = TTLCache(SCOPES_MAX, COURSE_KEPT_S)
 _lock = threading.Lock()
 
 
@@ -95,7 +119,7 @@ def show(desk: Desk) -> OverviewOut:
         made = _kept.get(key)
     if made is None:
         with desk.db.read() as session:
-            made = OverviewOut.of(session, desk, _overview(session, desk))
+            made = _make(session, desk)
         with _lock:
             _kept[key] = made
     if desk.caller.link_ids is not None:
@@ -110,16 +134,22 @@ def forget() -> None:
         _courses.clear()
 
 
-def _overview(session: Session, desk: Desk) -> reports.Overview:
-    zone, link_ids = desk.settings.zone, desk.caller.link_ids
-    # Of another day it is another course.
-    key = (str(desk.db.url), link_ids, desk.now.astimezone(zone).date())
+def _make(session: Session, desk: Desk) -> OverviewOut:
+    key = (str(desk.db.url), desk.caller.link_ids, reports.compared_at(desk.now))
     with _lock:
         course = _courses.get(key)
-    made = reports.overview(session, zone=zone, now=desk.now, link_ids=link_ids, course=course)
-    with _lock:
-        _courses.setdefault(key, made.course)
-    return made
+    made = reports.overview(
+        session,
+        zone=desk.settings.zone,
+        now=desk.now,
+        link_ids=desk.caller.link_ids,
+        course=None if course is None else course.course,
+    )
+    if course is None:
+        course = _CourseShown.of(session, desk, made.course)
+        with _lock:
+            _courses.setdefault(key, course)
+    return OverviewOut.of(session, desk, made, course)
 
 
 def _reasons(session: Session, desk: Desk) -> list[ReasonOut]:

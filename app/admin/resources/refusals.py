@@ -305,8 +305,8 @@ def calls_of_link(desk: Desk, link_id: int) -> LinkCallsOut:
 def link_choices(desk: Desk) -> list[LinkRef]:
     """The links whose refusals they may see, by name."""
     with desk.db.read() as session:
-        links = link_store.list_all(session)
-        return [LinkRef(id=one.id, name=one.name) for one in links if desk.sees_link(one.id)]
+        links = link_store.list_names(session)
+        return [LinkRef(id=one, name=name) for one, name in links if desk.sees_link(one)]
 
 
 def told_visitor(desk: Desk, refusal: RefusalOut, locale: Locale) -> str:

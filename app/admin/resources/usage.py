@@ -1,9 +1,10 @@
 """Reports on usage, as the API and the pages show them."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
@@ -21,6 +22,8 @@ TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
 
 TIMES = ("median_ms", "p95_ms", "untimed")
 SEEN = ("refusals", "unfinished")
+MONEY = frozenset({"points", "charge"})
+"""Measures in nano-units."""
 
 
 class AmountsOut(BaseModel):
@@ -60,7 +63,7 @@ class AmountsOut(BaseModel):
     unfinished: int | None = Field(description="Questions whose answer was never reported.")
 
     @classmethod
-    def of(cls, amounts: Amounts) -> Self:
+    def of(cls, amounts: Amounts, **more: Any) -> Self:  # noqa: ANN401 - fields of their own
         return cls(
             questions=amounts.questions,
             visitors=amounts.visitors,
@@ -73,6 +76,7 @@ class AmountsOut(BaseModel):
             margin=_decimal(amounts.margin),
             margin_percent=amounts.margin_percent,
             **{name: getattr(amounts, name) for name in (*TOKENS, *TIMES, *SEEN)},
+            **more,
         )
 
 
@@ -133,6 +137,29 @@ def report(desk: Desk, asked: ReportQuery) -> ReportOut:
         return shown(session, explore(session, as_query(desk, session, asked)), desk)
 
 
+@dataclass(frozen=True, slots=True)
+class FirstRows:
+    """A report of which not all rows go out: ``made`` has them all."""
+
+    report: ReportOut
+    made: Report
+
+
+def first_rows(desk: Desk, asked: ReportQuery, rows_max: int) -> FirstRows:
+    """The same with so many rows: what a page shows of it."""
+    with desk.db.read() as session:
+        made = explore(session, as_query(desk, session, asked))
+        return FirstRows(shown(session, replace(made, rows=made.rows[:rows_max]), desk), made)
+
+
+def figure(amounts: Amounts, measure: str) -> Decimal | int | None:
+    """A measure as it goes out."""
+    if measure == "cost":
+        return _decimal(amounts.known_cost)
+    value: int | None = getattr(amounts, measure)
+    return _decimal(value) if measure in MONEY else value
+
+
 def shown(session: Session, made: Report, desk: Desk) -> ReportOut:
     """The report as it goes out."""
     uids = _uids(session, made)
@@ -165,9 +192,4 @@ def _row(row: Row, made: Report, uids: Mapping[int, str]) -> RowOut:
         for group, key, label in zip(made.query.by, row.keys, row.labels, strict=True):
             value = uids[key] if group == "user" and isinstance(key, int) else label
             keys.append(KeyOut(group=group, value=value, label=label))
-    return RowOut(
-        at=row.at,
-        keys=keys,
-        is_others=row.keys is None,
-        **AmountsOut.of(row.amounts).model_dump(),
-    )
+    return RowOut.of(row.amounts, at=row.at, keys=keys, is_others=row.keys is None)

@@ -186,7 +186,7 @@ def _names(
         return {}
     place = by.index("link")
     wanted = {one[place] for one in keys}
-    return {link.id: link.name for link in link_store.list_all(session) if link.id in wanted}
+    return link_store.names(session, wanted)
 
 
 def _amounts(value: Unfinished) -> dict[str, Any]:

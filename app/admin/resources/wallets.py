@@ -200,7 +200,7 @@ def limits(desk: Desk, user_id: int, query: LimitsQuery) -> LimitsOut:
 
 def link_names(desk: Desk) -> list[tuple[int, str]]:
     with desk.db.read() as session:
-        return [(link.id, link.name) for link in link_store.list_all(session)]
+        return link_store.list_names(session)
 
 
 def statement(desk: Desk, user_id: int, query: StatementQuery) -> StatementOut:
@@ -220,6 +220,7 @@ def statement(desk: Desk, user_id: int, query: StatementQuery) -> StatementOut:
             until=until,
             before=None if place is None else int(place[0]),
             limit=query.limit,
+            now=desk.now,
         )
     return StatementOut(
         user_id=user_id,

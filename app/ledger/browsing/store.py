@@ -1,4 +1,4 @@
-"""Statements for people who look: lists of accounts and transactions, sums of a period.
+"""Statements for people who look: lists of accounts and transactions, and their sums.
 
 None of them reads all charges, of which there may be millions.
 """
@@ -60,15 +60,6 @@ class Listed:
 
     transaction: Transaction
     user_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class KindSum:
-    """How many transactions of a kind, and nano-units of them."""
-
-    kind: str
-    count: int
-    amount: int
 
 
 def list_transactions(
@@ -155,47 +146,6 @@ def balances(session: Session) -> dict[str, int]:
 def count_wallets(session: Session) -> int:
     counted = sa.select(sa.func.count()).select_from(Account).where(Account.kind == "wallet")
     return session.scalar(counted) or 0
-
-
-def sum_before(session: Session, wallet_id: int, moment: datetime) -> int:
-    """What stood in a wallet at that moment, in nano-units."""
-    total = session.scalar(
-        sa.select(sa.func.sum(Transaction.amount)).where(
-            Transaction.wallet_id == wallet_id, Transaction.posted_at < moment
-        )
-    )
-    return int(total or 0)
-
-
-def sum_by_kind(
-    session: Session, wallet_id: int, *, since: datetime, until: datetime
-) -> list[KindSum]:
-    """What a wallet's transactions from ``since`` up to, not including, ``until`` add up to."""
-    statement = (
-        sa.select(Transaction.kind, sa.func.count(), sa.func.sum(Transaction.amount))
-        .where(*_conditions(Wanted(wallet_id=wallet_id, since=since, until=until)))
-        .group_by(Transaction.kind)
-        .order_by(Transaction.kind)
-    )
-    return [KindSum(row[0], row[1], int(row[2])) for row in session.execute(statement)]
-
-
-def list_period(
-    session: Session,
-    wallet_id: int,
-    *,
-    since: datetime,
-    until: datetime,
-    before: int | None,
-    limit: int,
-) -> Sequence[Transaction]:
-    """A wallet's transactions of a period, newest first, with a sequence below ``before``."""
-    statement = sa.select(Transaction).where(
-        *_conditions(Wanted(wallet_id=wallet_id, since=since, until=until))
-    )
-    if before is not None:
-        statement = statement.where(Transaction.sequence < before)
-    return session.scalars(statement.order_by(Transaction.sequence.desc()).limit(limit)).all()
 
 
 def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:

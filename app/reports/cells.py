@@ -1,0 +1,58 @@
+"""What stands in one place of a report while it is made. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.reports.query import SUMS, Amounts
+from app.reports.times import quantile
+
+Sums = dict[str, int]
+Place = tuple[int, tuple[Any, ...]]
+"""A bucket's number and a group's keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Sums of a bucket and a group, with what is counted beside them where it was asked for."""
+
+    sums: Sums
+    has_questions: bool
+    visitors: int | None = None
+    corrections: int | None = None
+    times: Counter[int] | None = None
+    refusals: int | None = None
+    unfinished: int | None = None
+
+    def amounts(self) -> Amounts:
+        known: dict[str, Any] = dict(self.sums)
+        if not self.has_questions:
+            known["questions"] = None
+        if self.times is not None:
+            known |= {"median_ms": quantile(self.times, 50), "p95_ms": quantile(self.times, 95)}
+            known["untimed"] = self.sums["questions"] - sum(self.times.values())
+        return Amounts(
+            **known,
+            visitors=self.visitors,
+            corrections=self.corrections,
+            refusals=self.refusals,
+            unfinished=self.unfinished,
+        )
+
+
+EMPTY: Sums = dict.fromkeys(SUMS, 0)
+MORE = ("corrections", "refusals", "unfinished")
+"""What may be where nothing was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is counted beside the sums, by place."""
+
+    visitors: dict[Place, int] = field(default_factory=dict)
+    times: dict[Place, Counter[int]] = field(default_factory=dict)
+    corrections: dict[Place, int] = field(default_factory=dict)
+    seen: dict[Place, tuple[int, int]] = field(default_factory=dict)
+
+    def places(self) -> set[Place]:
+        return {*self.corrections, *self.seen}

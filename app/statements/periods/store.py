@@ -1,0 +1,97 @@
+"""What moved a wallet in a stretch of time, found without reading the rest of its chain.
+
+A charge is posted at the time its answer was received (``turns.settle``), and answers have an index
+by user and that time. All other movements have one of their own by wallet and time, which costs a
+charge nothing. An index on all transactions would be one more to write at every finish.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.ledger.models import Account, Transaction
+from app.metering.models import UsageEvent
+
+_NO_CHARGE = Transaction.kind != sa.literal_column("'charge'")
+"""Written out, so that the index of these alone is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindSum:
+    """How many transactions of a kind, and nano-units of them."""
+
+    kind: str
+    count: int
+    amount: int
+
+
+def sum_before(session: Session, wallet: Account, moment: datetime) -> int:
+    """What went into the wallet and out of it before that moment, in nano-units."""
+    return _sum(session, wallet, None, moment)
+
+
+def sum_from(session: Session, wallet: Account, moment: datetime) -> int:
+    """The same of that moment and what came after it."""
+    return _sum(session, wallet, moment, None)
+
+
+def sum_by_kind(
+    session: Session, wallet: Account, *, since: datetime, until: datetime
+) -> list[KindSum]:
+    """What a wallet's transactions from ``since`` up to, not including, ``until`` add up to."""
+    moved = _moved(wallet, since, until)
+    statement = (
+        sa.select(moved.c.kind, sa.func.count(), sa.func.sum(moved.c.amount))
+        .group_by(moved.c.kind)
+        .order_by(moved.c.kind)
+    )
+    return [KindSum(row[0], row[1], int(row[2])) for row in session.execute(statement)]
+
+
+def list_period(
+    session: Session,
+    wallet: Account,
+    *,
+    since: datetime,
+    until: datetime,
+    before: int | None,
+    limit: int,
+) -> Sequence[Transaction]:
+    """A wallet's transactions of a period, newest first, with a sequence below ``before``."""
+    moved = _moved(wallet, since, until)
+    newest = sa.select(moved.c.id).order_by(moved.c.sequence.desc()).limit(limit)
+    if before is not None:
+        newest = newest.where(moved.c.sequence < before)
+    statement = (
+        sa.select(Transaction)
+        .where(Transaction.id.in_(newest))
+        .order_by(Transaction.sequence.desc())
+    )
+    return session.scalars(statement).all()
+
+
+def _sum(session: Session, wallet: Account, since: datetime | None, until: datetime | None) -> int:
+    moved = _moved(wallet, since, until)
+    return int(session.scalar(sa.select(sa.func.sum(moved.c.amount))) or 0)
+
+
+def _moved(wallet: Account, since: datetime | None, until: datetime | None) -> sa.Subquery:
+    """The wallet's transactions of a period; None is without an end."""
+
+    def within(at: InstrumentedAttribute[datetime]) -> list[sa.ColumnElement[bool]]:
+        beginning = [] if since is None else [at >= since]
+        return beginning if until is None else [*beginning, at < until]
+
+    columns = (Transaction.id, Transaction.sequence, Transaction.kind, Transaction.amount)
+    charges = (
+        sa.select(*columns)
+        .join(UsageEvent, UsageEvent.id == Transaction.event_id)
+        .where(UsageEvent.user_id == wallet.user_id, *within(UsageEvent.received_at))
+    )
+    others = sa.select(*columns).where(
+        Transaction.wallet_id == wallet.id, _NO_CHARGE, *within(Transaction.posted_at)
+    )
+    return sa.union_all(charges, others).subquery("moved")
