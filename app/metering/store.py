@@ -166,6 +166,20 @@ def load_lines(session: Session, received: Mapping[int, datetime]) -> dict[int, 
     return lines
 
 
+def load_models(session: Session, received: Mapping[int, datetime]) -> dict[int, list[str]]:
+    """The models of each event's lines, likewise."""
+    models: dict[int, list[str]] = {event_id: [] for event_id in received}
+    for condition in lines_of(received):
+        statement = (
+            sa.select(UsageLine.event_id, UsageLine.model)
+            .where(condition)
+            .order_by(UsageLine.event_id, UsageLine.position)
+        )
+        for event_id, model in session.execute(statement):
+            models[event_id].append(model)
+    return models
+
+
 def lines_of(received: Mapping[int, datetime]) -> Iterator[sa.ColumnElement[bool]]:
     """Conditions that together select the lines of these events, one for each month they are of.
 

@@ -13,7 +13,7 @@ from app.ledger import store as ledger_store
 from app.ledger.models import Transaction
 from app.ledger.reratings import Rerating
 from app.metering import store as metering_store
-from app.metering.models import UsageEvent, UsageLine
+from app.metering.models import UsageEvent
 from app.money import format_nano
 from app.statements import store
 from app.statements.shelf import Shelf
@@ -154,23 +154,23 @@ def entries_of(session: Session, page: Sequence[Transaction]) -> list[StatementE
 def _usages(session: Session, event_ids: Collection[int]) -> dict[int, Usage]:
     events = metering_store.load_events(session, event_ids)
     received = {event.id: event.received_at for event in events.values()}
-    lines = metering_store.load_lines(session, received)
+    models = metering_store.load_models(session, received)
     links = store.load_link_names(session, {event.link_id for event in events.values()})
     # Only where lines are missing: the newest months never ask.
-    shelf = Shelf([]) if all(lines.values()) else Shelf.load(session)
+    shelf = Shelf([]) if all(models.values()) else Shelf.load(session)
     return {
-        event.id: _usage(event, lines[event.id], links.get(event.link_id, ""), shelf)
+        event.id: _usage(event, models[event.id], links.get(event.link_id, ""), shelf)
         for event in events.values()
     }
 
 
-def _usage(event: UsageEvent, lines: Sequence[UsageLine], link: str, shelf: Shelf) -> Usage:
-    models = dict.fromkeys(line.model for line in lines if line.model)
-    volume = None if lines else shelf.find(event.id, event.received_at)
+def _usage(event: UsageEvent, models: Sequence[str], link: str, shelf: Shelf) -> Usage:
+    """``models`` are those of the lines: some name none."""
+    volume = None if models else shelf.find(event.id, event.received_at)
     return Usage(
         reference=event.reference,
         points=event.points,
-        models=tuple(models),
+        models=tuple(dict.fromkeys(filter(None, models))),
         link=link,
         app_name=event.app_name,
         chat_id=event.chat_id,

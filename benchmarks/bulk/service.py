@@ -48,12 +48,6 @@ class Service:
         if answer.status >= 400 or self.get("/admin/").status != 200:  # noqa: PLR2004
             raise RuntimeError(f"{name} could not sign in: {answer.status}")
 
-    def worked_s(self) -> float:
-        """Seconds of the processor that it has taken with all its processes."""
-        if self.pid is None:
-            return 0.0
-        return sum(_worked_s(process.pid) for process in self._processes())
-
     def memory_mb(self) -> float:
         """The most that any process of it has had since ``forget_memory``."""
         if self.pid is None:
@@ -131,17 +125,6 @@ def _wait(service: Service, process: subprocess.Popen[bytes], log: Path) -> None
             pass
         time.sleep(0.2)
     raise RuntimeError(f"the service does not come up: {log.read_text('utf-8', 'replace')[-2000:]}")
-
-
-def _worked_s(pid: int) -> float:
-    """Threads too, and in nanoseconds: the ticks of others are hundredths of a second."""
-    total = 0
-    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        try:
-            total += int(task.read_text("ascii").split()[0])
-        except (OSError, IndexError):
-            continue  # it ended meanwhile
-    return total / 1e9
 
 
 def _peak_mb(pid: int) -> float:
