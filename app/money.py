@@ -66,11 +66,9 @@ def parse_amount(text: str) -> int:
 
 def format_nano(nano: int) -> str:
     """The amount as plain decimal text without trailing zeros: ``"13.7614"``, ``"0"``, ``"-2"``."""
-    if nano < 0:
-        return f"-{format_nano(-nano)}"
-    digits = "%010d" % nano  # noqa: UP031 - exports write millions, and this is the quickest
-    fraction = digits[-9:].rstrip("0")
-    return f"{digits[:-9]}.{fraction}" if fraction else digits[:-9]
+    sign = "-" if nano < 0 else ""
+    whole, fraction = divmod(abs(nano), NANO)
+    return f"{sign}{whole}.{fraction:09d}".rstrip("0").rstrip(".")
 
 
 def allocate(total: int, weights: Sequence[Decimal]) -> list[int]:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from app.csv_text import RISKY, guarded
 from app.exports.columns import Kind
-from app.money import format_nano
+from app.money import NANO
 
 _MARK = "\x01"
 _ANY_RISKY = re.compile(f"{_MARK}(?:{RISKY.pattern})")
@@ -14,6 +16,20 @@ _ANY_RISKY = re.compile(f"{_MARK}(?:{RISKY.pattern})")
 _QUOTED = re.compile('[",\r\n]')
 """What a text is put into quotes for."""
 _FLAGS = {None: "", False: "false", True: "true"}
+_DECIMALS = len(str(NANO)) - 1
+
+_encoded = msgspec.json.Encoder().encode
+
+
+def csv_values(kind: Kind, values: Sequence[Any]) -> Sequence[str]:
+    """A column as it stands in a CSV file; nothing where nothing is known."""
+    if kind == "integer":
+        return integer_texts(values)
+    if kind == "decimal":
+        return decimal_texts(values)
+    if kind == "flag":
+        return [_FLAGS[flag] for flag in values]
+    return csv_texts(values)
 
 
 def csv_texts(values: Sequence[str | None], *, is_guarded: bool = True) -> Sequence[str]:
@@ -21,42 +37,35 @@ def csv_texts(values: Sequence[str | None], *, is_guarded: bool = True) -> Seque
 
     Most columns have nothing to guard or to quote, and are seen through at once.
     """
-    known = blanks(values)
-    joined = _MARK + _MARK.join(known)
+    try:
+        joined = _MARK + _MARK.join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return csv_texts([value or "" for value in values], is_guarded=is_guarded)
     if not (
         any(char in joined for char in '",\r\n\0') or (is_guarded and _ANY_RISKY.search(joined))
     ):
-        return known
-    cells = {text: _quoted(guarded(text) if is_guarded else text) for text in set(known)}
-    return [cells[text] for text in known]
-
-
-def csv_values(kind: Kind, values: Sequence[Any]) -> Sequence[str]:
-    """A column as it stands in a CSV file."""
-    if kind in {"text", "json"}:
-        return csv_texts(values)
-    if kind == "integer":
-        return integer_texts(values)
-    if kind == "decimal":
-        return blanks(decimal_texts(values))
-    if kind == "flag":
-        return [_FLAGS[flag] for flag in values]
-    return blanks(values)
-
-
-def blanks(values: Sequence[str | None]) -> Sequence[str]:
-    """Nothing where nothing is known."""
-    return [value or "" for value in values] if None in values else values  # type: ignore[return-value]
-
-
-def decimal_texts(values: Sequence[int | None]) -> list[str | None]:
-    return [None if nano is None else format_nano(nano) for nano in values]
+        return values  # type: ignore[return-value]
+    cells = {text: _quoted(guarded(text) if is_guarded else text) for text in set(values) if text}
+    return [cells[text] if text else "" for text in values]
 
 
 def integer_texts(values: Sequence[int | None]) -> list[str]:
-    if None in values:
-        return ["" if number is None else str(number) for number in values]
-    return list(map(str, values))
+    """Nothing where nothing is known."""
+    # As JSON they are all made at once, twice as fast as one after the other.
+    return _encoded(values).decode()[1:-1].replace("null", "").split(",")
+
+
+def decimal_texts(values: Sequence[int | None]) -> list[str]:
+    """What ``money.format_nano`` says of each; nothing where nothing is known."""
+    return [_decimal(digits) if digits else "" for digits in integer_texts(values)]
+
+
+def _decimal(digits: str) -> str:
+    if digits[0] == "-":
+        return f"-{_decimal(digits[1:])}"
+    digits = digits.zfill(_DECIMALS + 1)
+    fraction = digits[-_DECIMALS:].rstrip("0")
+    return f"{digits[:-_DECIMALS]}.{fraction}" if fraction else digits[:-_DECIMALS]
 
 
 def _quoted(text: str) -> str:

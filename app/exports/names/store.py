@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.exports.columns import Row, columns_of
 from app.exports.walk.store import among, fetch
 from app.ledger.models import Account
 from app.links.models import Link
@@ -26,21 +25,22 @@ class Known:
     def __init__(self, id_column: Any, *columns: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
         self._id = id_column
         self._chosen = sa.select(id_column, *columns)
-        self._nothing: Row = (None,) * len(columns)
-        self._found: dict[int | None, Row] = {}
+        self._found: list[dict[int | None, str | None]] = [{} for _ in columns]
 
     def columns(self, session: Session, ids: Sequence[int | None]) -> list[list[Any]]:
-        """The columns, for each of the ids, of which there is at least one."""
+        """The columns, for each of the ids."""
         wanted = {row_id for row_id in set(ids) if row_id is not None}
-        missing = wanted - self._found.keys()
-        if len(self._found) + len(missing) > KEPT:
-            self._found, missing = {}, wanted
-        self._found[None] = self._nothing
+        missing = wanted - self._found[0].keys()
+        if len(self._found[0]) + len(missing) > KEPT:
+            missing = wanted
+            for known in self._found:
+                known.clear()
         if missing:
             chosen = self._chosen.where(among(session, self._id, missing))
             found, *columns = fetch(session, chosen)
-            self._found.update(zip(found, zip(*columns, strict=True), strict=True))
-        return columns_of(list(map(self._found.__getitem__, ids)))
+            for known, values in zip(self._found, columns, strict=True):
+                known.update(zip(found, values, strict=True))
+        return [list(map(known.get, ids)) for known in self._found]
 
 
 class Names:
