@@ -182,7 +182,6 @@ LINES = Table(
     read=lambda session, scope, key, limit, beside: usage.read_lines(
         session, scope, key, limit, beside.names, beside.archives
     ),
-    page=2000,
 )
 
 POSTINGS = Table(
