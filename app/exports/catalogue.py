@@ -10,13 +10,13 @@ from app.errors import Invalid, NotFound
 from app.exports.books import store as books
 from app.exports.columns import Column, Kind, Row
 from app.exports.journals import store as journals
+from app.exports.names.store import Names
 from app.exports.scope import Scope
 from app.exports.usage import store as usage
 from app.exports.usage.store import Archived
 from app.exports.walk.store import Key, Page
 
 Filter = Literal["link", "user", "kind"]
-Read = Callable[[Session, Scope, Key, int, Archived], Page]
 
 
 class TableNotFound(NotFound):
@@ -29,6 +29,17 @@ class FilterUnknown(Invalid):
     """The table cannot be cut like that."""
 
     code = "export_filter_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a table is read with, beside the database; of one export."""
+
+    archives: Archived
+    names: Names
+
+
+Read = Callable[[Session, Scope, Key, int, Beside], Page]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +149,9 @@ EVENTS = Table(
     time="received_at",
     event=Event("shareauth.usage.answered", lambda row: str(row[0]), "uid"),
     begin=lambda scope: usage.walk(scope).begin,
-    read=lambda session, scope, key, limit, _: usage.read_events(session, scope, key, limit),
+    read=lambda session, scope, key, limit, beside: usage.read_events(
+        session, scope, key, limit, beside.names
+    ),
 )
 
 LINES = Table(
@@ -170,8 +183,9 @@ LINES = Table(
     time="received_at",
     event=Event("shareauth.usage.line", lambda row: f"{row[0]}/{row[5]}", "uid"),
     begin=lambda scope: usage.walk(scope).begin,
-    read=usage.read_lines,
-    page=2000,
+    read=lambda session, scope, key, limit, beside: usage.read_lines(
+        session, scope, key, limit, beside.names, beside.archives
+    ),
 )
 
 POSTINGS = Table(
@@ -200,7 +214,9 @@ POSTINGS = Table(
     time="posted_at",
     event=Event("shareauth.ledger.posted", lambda row: f"{row[0]}/{row[13]}", "wallet"),
     begin=lambda scope: books.walk(scope).begin,
-    read=lambda session, scope, key, limit, _: books.read_postings(session, scope, key, limit),
+    read=lambda session, scope, key, limit, beside: books.read_postings(
+        session, scope, key, limit, beside.names
+    ),
     page=2500,
     kinds=books.KINDS,
 )

@@ -4,38 +4,69 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from app.csv_text import RISKY, guarded
 from app.exports.columns import Kind
-from app.money import format_nano
+from app.money import NANO
 
-_ANY_RISKY = re.compile(f"\x01(?:{RISKY.pattern})|\0")
+_MARK = "\x01"
+_ANY_RISKY = re.compile(f"{_MARK}(?:{RISKY.pattern})")
 """The same in many texts at once, each with a mark before it."""
+_QUOTED = re.compile('[",\r\n]')
+"""What a text is put into quotes for."""
+_FLAGS = {None: "", False: "false", True: "true"}
+_DECIMALS = len(str(NANO)) - 1
+
+_encoded = msgspec.json.Encoder().encode
 
 
-def guarded_texts(values: Sequence[str | None]) -> Sequence[str | None]:
-    """``guarded`` for a column; most have few different values, and nothing to guard."""
-    distinct = {text for text in values if text}
-    if not distinct or not _ANY_RISKY.search("\x01" + "\x01".join(distinct)):
-        return values
-    changed = {text: safe for text in distinct if (safe := guarded(text)) != text}
-    return [changed.get(value, value) if value else value for value in values]
-
-
-def decimal_texts(values: Sequence[int | None]) -> list[str | None]:
-    texts = {nano: format_nano(nano) for nano in set(values) if nano is not None}
-    return [None if nano is None else texts[nano] for nano in values]
-
-
-def flag_texts(values: Sequence[bool | None]) -> list[str | None]:
-    return [None if flag is None else "true" if flag else "false" for flag in values]
-
-
-def csv_texts(kind: Kind, values: Sequence[Any]) -> Sequence[Any]:
-    """What ``csv.writer`` is to write; integers may stay integers."""
-    if kind in {"text", "json"}:
-        return guarded_texts(values)
+def csv_values(kind: Kind, values: Sequence[Any]) -> Sequence[str]:
+    """A column as it stands in a CSV file; nothing where nothing is known."""
+    if kind == "integer":
+        return integer_texts(values)
     if kind == "decimal":
         return decimal_texts(values)
     if kind == "flag":
-        return flag_texts(values)
-    return values
+        return [_FLAGS[flag] for flag in values]
+    return csv_texts(values)
+
+
+def csv_texts(values: Sequence[str | None], *, is_guarded: bool = True) -> Sequence[str]:
+    """Texts as they stand in a CSV file: in quotes where they need them; see ``guarded``.
+
+    Most columns have nothing to guard or to quote, and are seen through at once.
+    """
+    try:
+        joined = _MARK + _MARK.join(values)  # type: ignore[arg-type]
+    except TypeError:
+        return csv_texts([value or "" for value in values], is_guarded=is_guarded)
+    if not (
+        any(char in joined for char in '",\r\n\0') or (is_guarded and _ANY_RISKY.search(joined))
+    ):
+        return values  # type: ignore[return-value]
+    cells = {text: _quoted(guarded(text) if is_guarded else text) for text in set(values) if text}
+    return [cells[text] if text else "" for text in values]
+
+
+def integer_texts(values: Sequence[int | None]) -> list[str]:
+    """Nothing where nothing is known."""
+    # As JSON they are all made at once, twice as fast as one after the other.
+    return _encoded(values).decode()[1:-1].replace("null", "").split(",")
+
+
+def decimal_texts(values: Sequence[int | None]) -> list[str]:
+    """What ``money.format_nano`` says of each; nothing where nothing is known."""
+    return [_decimal(digits) if digits else "" for digits in integer_texts(values)]
+
+
+def _decimal(digits: str) -> str:
+    if digits[0] == "-":
+        return f"-{_decimal(digits[1:])}"
+    digits = digits.zfill(_DECIMALS + 1)
+    fraction = digits[-_DECIMALS:].rstrip("0")
+    return f"{digits[:-_DECIMALS]}.{fraction}" if fraction else digits[:-_DECIMALS]
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text

@@ -5,12 +5,15 @@ a str, ``integer`` an int, ``decimal`` an int of nano-units, ``time`` a str of U
 (``2026-11-01T08:30:00.000000Z``), ``flag`` a bool; None where nothing is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Kind = Literal["text", "integer", "decimal", "time", "flag", "json"]
 Row = tuple[Any, ...]
+
+PIECE = 500
+"""Rows that are worked on together: what is made of so many stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,36 @@ class Column:
     is_summed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows, and the same values column by column. There is at least one row."""
+    """Some rows, column by column; writers get none without rows."""
 
-    rows: Sequence[Row]
-    columns: Sequence[Sequence[Any]]
+    def __init__(self, columns: Sequence[Sequence[Any]]) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0]) if self.columns else 0
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        return list(zip(*self.columns, strict=True))
+
+    def cut(self, start: int, end: int) -> Self:
+        """The rows from one place up to another."""
+        return type(self)([values[start:end] for values in self.columns])
+
+    def pieces(self) -> Iterator[Self]:
+        return (self.cut(start, start + PIECE) for start in range(0, len(self), PIECE))
 
 
-def batch_of(rows: Sequence[Row]) -> Batch:
-    return Batch(rows, list(zip(*rows, strict=True)))
+def add_rows(columns: Sequence[list[Any]], rows: Sequence[Row]) -> None:
+    """Put the values of rows behind those of the columns."""
+    for values, more in zip(columns, zip(*rows, strict=True), strict=True):
+        values.extend(more)
+
+
+def columns_of(rows: Sequence[Row]) -> list[list[Any]]:
+    """The values of rows, of which there is at least one, column by column."""
+    columns: list[list[Any]] = [[] for _ in rows[0]]
+    for start in range(0, len(rows), PIECE):
+        add_rows(columns, rows[start : start + PIECE])
+    return columns

@@ -8,8 +8,10 @@ from typing import Any
 
 from app.db import Database
 from app.exports import archived, positions
+from app.exports.catalogue import Beside
 from app.exports.closed import of_month
-from app.exports.columns import Row
+from app.exports.columns import Batch
+from app.exports.names.store import Names
 from app.exports.order import Order
 from app.exports.scope import Scope
 from app.exports.usage.store import Archived
@@ -52,15 +54,18 @@ def pages(
     *,
     key: Key | None = None,
     size: int | None = None,
-) -> Iterator[tuple[list[Row], Key | None]]:
-    """The rows behind the key, a page at a time, each with the key that leads on."""
-    table = order.table
+) -> Iterator[tuple[Batch, Key | None]]:
+    """The rows behind the key, a page at a time, each with the key that leads on.
+
+    Pages may be without rows.
+    """
+    table, beside = order.table, Beside(archives, Names())
     following: Key | None = table.begin(order.scope) if key is None else key
     while following is not None:
         with db.read() as session:
-            page = table.read(session, order.scope, following, size or table.page, archives)
+            page = table.read(session, order.scope, following, size or table.page, beside)
         following = page.key
-        yield page.rows, following
+        yield page.batch, following
 
 
 def fraction(scope: Scope, key: Key | None) -> float:

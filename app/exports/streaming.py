@@ -10,7 +10,6 @@ from typing import BinaryIO, cast
 from app.db import Database
 from app.errors import Invalid
 from app.exports import reading
-from app.exports.columns import batch_of
 from app.exports.files import CHUNK, GzipSink
 from app.exports.formats.port import Sink, Writer
 from app.exports.order import Order
@@ -64,9 +63,9 @@ def _flow(db: Database, order: Order, archives: Archived) -> Iterator[bytes]:
     tally = Tally(order.table.columns)
     try:
         writer.begin()
-        for rows, _ in reading.pages(db, order, archives):
-            if rows:
-                writer.write(batch_of(rows))
+        for batch, _ in reading.pages(db, order, archives):
+            if batch:
+                writer.write(batch)
             if piece := drain.take():
                 yield piece
         writer.end(tally)
@@ -92,9 +91,8 @@ def _workbook(db: Database, order: Order, archives: Archived) -> Iterator[bytes]
 
 def _filled(db: Database, order: Order, archives: Archived, writer: Writer) -> Tally:
     tally = Tally(order.table.columns)
-    for rows, _ in reading.pages(db, order, archives):
-        if rows:
-            batch = batch_of(rows)
+    for batch, _ in reading.pages(db, order, archives):
+        if batch:
             tally.add(batch)
             writer.write(batch)
         if tally.rows > WORKBOOK_ROWS_MAX:

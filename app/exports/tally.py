@@ -28,12 +28,13 @@ class Tally:
         self._chain = _NOTHING
 
     def add(self, batch: Batch) -> None:
-        self.rows += len(batch.rows)
+        self.rows += len(batch)
         for at, (place, _) in enumerate(self._summed):
             self._sums[at] += sum(filter(None, batch.columns[place]))
         chain, sha256 = self._chain, hashlib.sha256
-        for row in self._encoder.encode_lines(batch.rows).split(b"\n")[:-1]:
-            chain = sha256(chain + row).digest()
+        for piece in batch.pieces():
+            for row in self._encoder.encode_lines(piece.rows).split(b"\n")[:-1]:
+                chain = sha256(chain + row).digest()
         self._chain = chain
 
     @property

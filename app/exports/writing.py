@@ -6,7 +6,7 @@ leaves the same bytes as one that was not.
 
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from app import disk
 from app.db import Database
 from app.exports import reading
 from app.exports.calendar import Calendar
-from app.exports.columns import Row, batch_of
+from app.exports.columns import Batch
 from app.exports.files import (
     ExportPlaceTaken,
     ExportPlaceUnwritable,
@@ -102,8 +102,8 @@ def made(db: Database, order: Order, files: Files, archives: Archived, how: How)
     run = _Run.resumed(order, files, how)
     try:
         found = reading.pages(db, order, archives, key=run.key, size=how.page)
-        for number, (rows, key) in enumerate(found, 1):
-            run.take(rows, key)
+        for number, (batch, key) in enumerate(found, 1):
+            run.take(batch, key)
             if number % how.note_pages == 0 and key is not None:
                 how.note(run.step())
     except BaseException:
@@ -137,14 +137,13 @@ class _Run:
             run = cls(order, files, how)
         return run
 
-    def take(self, rows: Sequence[Row], key: Key | None) -> None:
-        for month, of_month in self._cut(rows):
+    def take(self, batch: Batch, key: Key | None) -> None:
+        for month, of_month in self._cut(batch):
             if self._open is None or self._open.month != month:
                 self._turn(month)
-            batch = batch_of(of_month)
-            self._tally.add(batch)
+            self._tally.add(of_month)
             if self._open is not None:
-                self._open.writer.write(batch)
+                self._open.writer.write(of_month)
                 self._open.rows += len(of_month)
         self.key = key
         most = self._order.form.rows_in_file
@@ -195,17 +194,19 @@ class _Run:
             "open": None if left is None else [left.name, left.month, left.rows, left.sink.size],
         }
 
-    def _cut(self, rows: Sequence[Row]) -> Iterator[tuple[str | None, Sequence[Row]]]:
+    def _cut(self, batch: Batch) -> Iterator[tuple[str | None, Batch]]:
         """The rows by the folders they go into."""
-        if not rows:
+        if not batch:
             return
         if not self._by_month or self._order.table.time is None:
-            yield None, rows
+            yield None, batch
             return
-        at = self._order.table.place(self._order.table.time)
-        calendar = self._calendar
-        for month, group in itertools.groupby(rows, lambda row: calendar.month_of(row[at])):
-            yield month, list(group)
+        times = batch.columns[self._order.table.place(self._order.table.time)]
+        start = 0
+        for month, group in itertools.groupby(times, self._calendar.month_of):
+            end = start + sum(1 for _ in group)
+            yield month, batch.cut(start, end)
+            start = end
 
     def _turn(self, month: str | None) -> None:
         """Begin the next file."""

@@ -11,6 +11,7 @@ from app.csv_text import guarded
 from app.exports import verifying
 from app.exports.formats import focus, xlsx
 from app.exports.formats.registry import FormatUnfit
+from app.exports.names import store as names_store
 from app.exports.scope import Scope
 from app.exports.writing import MANIFEST, How
 from app.funding import changes
@@ -28,6 +29,7 @@ from export_builders import (
     events_of,
     export,
     fill,
+    narrowed,
     order,
     plain,
     plain_csv,
@@ -78,6 +80,22 @@ def test_events_and_lines_read_back_equal_the_database(books, tmp_path):
         ]
         assert lines["sums"]["charge"] == made["sums"]["charge"]
     assert len(digests) == 1, "the digest of the rows is of no format"
+
+
+def test_names_that_were_forgotten_are_met_again(books, tmp_path, monkeypatch):
+    """Of one link, so that the ids of answers lie apart."""
+    monkeypatch.setattr(names_store, "KEPT", 2)
+    asked = narrowed(order("lines"), link_id=2)
+    rows = read_back(tmp_path, export(books, asked, tmp_path, How(page=4)))
+    wanted = [
+        (event["reference"], event["subject"], event["uid"], event["link"], line["position"])
+        for event in events_of(books, SINCE, UNTIL)
+        for line in event["lines"]
+        if event["link"] == "two"
+    ]
+    names = ("reference", "subject", "uid", "link", "position")
+    assert len({row["subject"] for row in rows}) > 2
+    assert [tuple(row[name] for name in names) for row in rows] == wanted
 
 
 def test_money_and_journals_read_back(books, tmp_path):

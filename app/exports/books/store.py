@@ -6,9 +6,23 @@ from typing import Any, get_args
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from app.exports.columns import Row
+from app.exports.columns import Batch, Row, columns_of
+from app.exports.names.store import Names
 from app.exports.scope import Scope
-from app.exports.walk.store import LATE, OWN, Key, Page, Walk, fetch, iso_text, next_key
+from app.exports.walk.store import (
+    LATE,
+    OWN,
+    Columns,
+    Key,
+    Page,
+    Walk,
+    among,
+    fetch,
+    iso_text,
+    next_key,
+    parts_of,
+    repeated,
+)
 from app.ledger.models import Account, Posting, Transaction
 from app.ledger.transactions import Kind
 from app.users.models import User
@@ -27,12 +41,11 @@ def walk(scope: Scope) -> Walk:
     )
 
 
-def read_postings(session: Session, scope: Scope, key: Key, limit: int) -> Page:
+def read_postings(session: Session, scope: Scope, key: Key, limit: int, names: Names) -> Page:
     """Rows of the table ``postings``: both sides of ``limit`` transactions."""
-    wallet, account = aliased(Account), aliased(Account)
     chosen = sa.select(
         Transaction.id,
-        Transaction.posted_at,
+        iso_text(session, Transaction.posted_at),
         Transaction.kind,
         Transaction.wallet_id,
         Transaction.sequence,
@@ -47,36 +60,33 @@ def read_postings(session: Session, scope: Scope, key: Key, limit: int) -> Page:
     if scope.user_id is not None:
         theirs = sa.select(Account.id).where(Account.user_id == scope.user_id)
         chosen = chosen.where(Transaction.wallet_id.in_(theirs))
-    page = walk(scope).page(chosen, scope.period, key, limit).subquery()
-    is_late = key[0] == LATE
-    order = [page.c.id] if is_late else [page.c.posted_at, page.c.id]
-    found = fetch(
-        session,
-        sa.select(
-            page.c.id,
-            iso_text(session, page.c.posted_at),
-            page.c.kind,
-            wallet.name,
-            page.c.sequence,
-            account.name,
-            wallet.currency,
-            Posting.amount,
-            page.c.balance_after,
-            page.c.event_id,
-            page.c.reverses_id,
-            page.c.reason,
-            page.c.actor,
-            Posting.position,
-        )
-        .select_from(page)
-        .join(Posting, Posting.transaction_id == page.c.id)
-        .join(wallet, wallet.id == page.c.wallet_id)
-        .join(account, account.id == Posting.account_id)
-        .order_by(*order, Posting.position),
+    found = fetch(session, walk(scope).page(chosen, scope.period, key, limit))
+    ids, at, kinds, wallets, *told = found
+    following = next_key(key, at, ids, limit)
+    if not ids:
+        return Page(Batch([]), following)
+    postings, places = parts_of(ids, _postings(session, ids))
+    wallet_names, currencies = names.accounts.columns(session, wallets)
+    heads = repeated((ids, at, kinds, wallet_names, currencies, *told), places)
+    *begin, currencies, sequences = heads[:6]
+    _, positions, accounts, amounts = postings
+    account_names, _ = names.accounts.columns(session, accounts)
+    columns = (
+        *(*begin, sequences, account_names, currencies, amounts),
+        *heads[6:],
+        *(positions, [key[0] == LATE] * len(places)),
     )
-    last = (found[-1][1], found[-1][0]) if found else None
-    is_full = len({row[0] for row in found}) == limit
-    return Page([(*row, is_late) for row in found], next_key(key, last, is_full=is_full))
+    return Page(Batch(columns), following)
+
+
+def _postings(session: Session, transaction_ids: Sequence[int]) -> Columns:
+    """Behind the ids of their transactions; some are of other transactions."""
+    return fetch(
+        session,
+        sa.select(Posting.transaction_id, Posting.position, Posting.account_id, Posting.amount)
+        .where(among(session, Posting.transaction_id, transaction_ids))
+        .order_by(Posting.transaction_id, Posting.position),
+    )
 
 
 def begin_of_wallets() -> Key:
@@ -101,11 +111,14 @@ def read_statements(session: Session, scope: Scope, key: Key, limit: int) -> Pag
     )
     if scope.user_id is not None:
         chosen = chosen.where(Account.user_id == scope.user_id)
-    wallets = fetch(session, chosen)
-    moved = _moved(session, scope, [row[0] for row in wallets])
+    ids, *told = fetch(session, chosen)
+    if not ids:
+        return Page(Batch([]), None)
+    moved = _moved(session, scope, ids)
+    wallets = zip(ids, *told, strict=True)
     rows = [_statement(wallet, moved.get(wallet[0], {})) for wallet in wallets]
-    is_full = len(wallets) == limit
-    return Page(rows, [OWN, None, wallets[-1][0]] if is_full else None)
+    following: Key | None = [OWN, None, ids[-1]] if len(ids) == limit else None
+    return Page(Batch(columns_of(rows)), following)
 
 
 def _statement(wallet: Row, moved: dict[tuple[str, bool], int]) -> Row:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from app.exports.cells import decimal_texts, guarded_texts
+from app.exports.cells import csv_texts, decimal_texts
 from app.exports.columns import Batch
 from app.exports.formats.csv_file import BOM, encoded
 from app.exports.formats.port import Format, Sheet, Sink
@@ -176,16 +176,19 @@ class FocusWriter:
 
     def begin(self) -> None:
         mark = BOM if self._sheet.with_bom else ""
-        self._sink.write(encoded([[column.name for column in COLUMNS]], mark))
+        self._sink.write(encoded([[column.name] for column in COLUMNS], mark))
 
     def write(self, batch: Batch) -> None:
+        self._sink.write(b"".join(map(self._encoded, batch.pieces())))
+
+    def _encoded(self, batch: Batch) -> bytes:
         by_name = dict(zip(self._names, batch.columns, strict=True))
-        told = Told(len(batch.rows), by_name, self._since, self._until, self._sheet.currency)
+        told = Told(len(batch), by_name, self._since, self._until, self._sheet.currency)
         columns = [
-            guarded_texts(column.of(told)) if place in _TEXTS else column.of(told)
+            csv_texts(column.of(told), is_guarded=place in _TEXTS)
             for place, column in enumerate(COLUMNS)
         ]
-        self._sink.write(encoded(zip(*columns, strict=True)))
+        return encoded(columns)
 
     def end(self, tally: Tally) -> None:
         pass

@@ -42,7 +42,7 @@ def objects(columns: Sequence[Column], batch: Batch) -> Iterator[dict[str, Any]]
 
 def _json_values(column: Column, values: Sequence[Any]) -> Sequence[Any]:
     if column.kind == "decimal":
-        return decimal_texts(values)
+        return [text or None for text in decimal_texts(values)]
     if column.kind == "json":
         return [None if text is None else msgspec.Raw(text.encode()) for text in values]
     return values

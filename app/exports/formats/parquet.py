@@ -39,7 +39,7 @@ class ParquetWriter:
             for column, values in zip(self._columns, batch.columns, strict=True)
         ]
         self._waiting.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._rows += len(batch.rows)
+        self._rows += len(batch)
         while self._rows >= ROWS_IN_GROUP:
             self._write_group(ROWS_IN_GROUP)
 

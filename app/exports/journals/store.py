@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.audit.models import AuditEntry
+from app.exports.columns import Batch
 from app.exports.scope import Scope
 from app.exports.walk.store import Key, Page, Walk, canonical, fetch, iso_text, json_text, next_key
 from app.links.models import Link
@@ -43,9 +44,9 @@ def read_refusals(session: Session, scope: Scope, key: Key, limit: int) -> Page:
     if scope.kind is not None:
         chosen = chosen.where(Refusal.code == scope.kind)
     found = fetch(session, walk_refusals(scope).page(chosen, scope.period, key, limit))
-    last = (found[-1][1], found[-1][0]) if found else None
-    rows = [(row[2], row[1], *row[3:], row[0]) for row in found]
-    return Page(rows, next_key(key, last, is_full=len(found) == limit))
+    ids, at, references, *told = found
+    columns = (references, at, *told, ids)
+    return Page(Batch(columns), next_key(key, at, ids, limit))
 
 
 def read_audit(session: Session, scope: Scope, key: Key, limit: int) -> Page:
@@ -66,6 +67,6 @@ def read_audit(session: Session, scope: Scope, key: Key, limit: int) -> Page:
     if scope.kind is not None:
         chosen = chosen.where(AuditEntry.object_type == scope.kind)
     found = fetch(session, walk_audit(scope).page(chosen, scope.period, key, limit))
-    last = (found[-1][1], found[-1][0]) if found else None
-    rows = [(*row[:8], canonical(row[8]), canonical(row[9]), row[10]) for row in found]
-    return Page(rows, next_key(key, last, is_full=len(found) == limit))
+    *told, before, after, reasons = found
+    columns = (*told, list(map(canonical, before)), list(map(canonical, after)), reasons)
+    return Page(Batch(columns), next_key(key, found[1], found[0], limit))

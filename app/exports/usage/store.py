@@ -8,20 +8,29 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.exports.columns import Row
+from app.exports.columns import Batch, Row, add_rows
+from app.exports.names.store import Names
 from app.exports.scope import Scope
-from app.exports.walk.store import LATE, Key, Page, Walk, fetch, iso_text, json_text, next_key
-from app.links.models import Link
+from app.exports.walk.store import (
+    LATE,
+    Columns,
+    Key,
+    Page,
+    Walk,
+    among,
+    fetch,
+    iso_text,
+    json_text,
+    next_key,
+    parts_of,
+    repeated,
+)
 from app.metering.lines import store as lines_store
 from app.metering.models import UsageEvent, UsageLine
-from app.plans.models import Plan
-from app.users.models import User
 
 Archived = Callable[[Mapping[int, int]], Mapping[int, Sequence[Row]]]
 """The archived lines of events, whose months are given by their ids; rows of ``LINE_COLUMNS``."""
 
-DENSE = 1.5
-"""A range of ids is one condition where thousands of ids are as many parameters."""
 LINE_COLUMNS = (
     "position",
     "model",
@@ -46,77 +55,77 @@ def walk(scope: Scope) -> Walk:
     )
 
 
-def read_events(session: Session, scope: Scope, key: Key, limit: int) -> Page:
+def read_events(session: Session, scope: Scope, key: Key, limit: int, names: Names) -> Page:
     """Rows of the table ``events``."""
     event = UsageEvent
-    chosen = (
-        sa.select(
-            event.id,
-            iso_text(session, event.received_at),
-            event.reference,
-            User.subject,
-            User.name,
-            Link.name,
-            event.app_name,
-            event.chat_id,
-            event.points,
-            event.charge,
-            event.input_tokens,
-            event.output_tokens,
-            event.running_time_ms,
-            json_text(event.warnings),
-            User.uid,
-            Plan.name,
-            event.price_version_id,
-            event.generation,
-            event.billed_by,
-            event.node_count,
-        )
-        .join(User, User.id == event.user_id)
-        .join(Link, Link.id == event.link_id)
-        .outerjoin(Plan, Plan.id == event.plan_id)
+    chosen = sa.select(
+        event.id,
+        iso_text(session, event.received_at),
+        event.reference,
+        event.user_id,
+        event.link_id,
+        event.plan_id,
+        json_text(event.warnings),
+        event.app_name,
+        event.chat_id,
+        event.points,
+        event.charge,
+        event.input_tokens,
+        event.output_tokens,
+        event.running_time_ms,
+        event.price_version_id,
+        event.generation,
+        event.billed_by,
+        event.node_count,
     )
     narrowed = _narrowed(chosen, scope)
     found = fetch(session, walk(scope).page(narrowed, scope.period, key, limit))
-    is_late = key[0] == LATE
-    rows = [
-        (row[2], row[1], *row[3:13], _warnings(row[13]), *row[14:], row[0], is_late)
-        for row in found
-    ]
-    return Page(rows, _next(key, found, limit))
+    ids, at, references, users, links, plans, warnings, *told = found
+    following = next_key(key, at, ids, limit)
+    if not ids:
+        return Page(Batch([]), following)
+    subjects, user_names, uids = names.users.columns(session, users)
+    columns = (
+        *(references, at, subjects, user_names),
+        *names.links.columns(session, links),
+        *told[:7],
+        list(map(_warnings, warnings)),
+        uids,
+        *names.plans.columns(session, plans),
+        *told[7:],
+        *(ids, [key[0] == LATE] * len(ids)),
+    )
+    return Page(Batch(columns), following)
 
 
-def read_lines(session: Session, scope: Scope, key: Key, limit: int, archived: Archived) -> Page:
+def read_lines(
+    session: Session, scope: Scope, key: Key, limit: int, names: Names, archived: Archived
+) -> Page:
     """Rows of the table ``lines``, of ``limit`` events."""
     event = UsageEvent
-    chosen = (
-        sa.select(
-            event.id,
-            iso_text(session, event.received_at),
-            event.reference,
-            User.subject,
-            Link.name,
-            event.app_name,
-            User.uid,
-        )
-        .join(User, User.id == event.user_id)
-        .join(Link, Link.id == event.link_id)
+    chosen = sa.select(
+        event.id,
+        iso_text(session, event.received_at),
+        event.reference,
+        event.user_id,
+        event.link_id,
+        event.app_name,
     )
     narrowed = _narrowed(chosen, scope)
     found = fetch(session, walk(scope).page(narrowed, scope.period, key, limit))
-    months = {row[0]: int(row[1][:4] + row[1][5:7]) for row in found}
-    lines = _lines(session, months, scope.kind)
-    for event_id, more in archived(months).items():
-        lines.setdefault(event_id, []).extend(
-            line for line in more if scope.kind is None or line[2] == scope.kind
-        )
-    is_late = key[0] == LATE
-    rows = [
-        (told[2], told[1], *told[3:6], *line[:9], told[6], bool(line[9]), told[0], is_late)
-        for told in found
-        for line in lines.get(told[0], ())
-    ]
-    return Page(rows, _next(key, found, limit))
+    ids, at, references, users, links, apps = found
+    following = next_key(key, at, ids, limit)
+    if not ids:
+        return Page(Batch([]), following)
+    months = {event_id: int(time[:4] + time[5:7]) for event_id, time in zip(ids, at, strict=True)}
+    lines, places = parts_of(ids, _lines(session, months, scope.kind, archived))
+    subjects, _, uids = names.users.columns(session, users)
+    of_event = (references, at, subjects, *names.links.columns(session, links), apps, uids)
+    *heads, uids = repeated(of_event, places)
+    event_ids, *told, is_covered = lines
+    is_late = [key[0] == LATE] * len(places)
+    columns = (*heads, *told, uids, list(map(bool, is_covered)), event_ids, is_late)
+    return Page(Batch(columns), following)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,38 +157,31 @@ def _narrowed(chosen: Any, scope: Scope) -> Any:  # noqa: ANN401 - SQLAlchemy's
     return chosen
 
 
-def _next(key: Key, found: Sequence[Row], limit: int) -> Key | None:
-    last = (found[-1][1], found[-1][0]) if found else None
-    return next_key(key, last, is_full=len(found) == limit)
-
-
 def _lines(
-    session: Session, months: Mapping[int, int], node_kind: str | None
-) -> dict[int, list[Row]]:
-    lines: dict[int, list[Row]] = {}
+    session: Session, months: Mapping[int, int], node_kind: str | None, archived: Archived
+) -> Columns:
+    """Behind the ids of their events; some are of other events."""
     by_month: dict[int, list[int]] = {}
     for event_id, month in months.items():
         by_month.setdefault(month, []).append(event_id)
+    lines: list[list[Any]] = [[] for _ in ("event_id", *LINE_COLUMNS)]
     for month, event_ids in sorted(by_month.items()):
         statement = (
             sa.select(UsageLine.event_id, *(getattr(UsageLine, name) for name in LINE_COLUMNS))
-            .where(UsageLine.received_month == month, _of_events(event_ids))
+            .where(
+                UsageLine.received_month == month,
+                among(session, UsageLine.event_id, event_ids),
+            )
             .order_by(UsageLine.event_id, UsageLine.position)
         )
         if node_kind is not None:
             statement = statement.where(UsageLine.node_kind == node_kind)
-        for row in fetch(session, statement):
-            if row[0] in months:
-                lines.setdefault(row[0], []).append(row[1:])
+        for values, found in zip(lines, fetch(session, statement), strict=True):
+            values.extend(found)
+    for event_id, more in archived(months).items():
+        kept = [line for line in more if node_kind is None or line[2] == node_kind]
+        add_rows(lines, [(event_id, *line) for line in kept])
     return lines
-
-
-def _of_events(event_ids: Sequence[int]) -> Any:  # noqa: ANN401 - SQLAlchemy's
-    """Lines of these; of some others, too, when most between the first and last are wanted."""
-    first, last = min(event_ids), max(event_ids)
-    if last - first < len(event_ids) * DENSE:
-        return UsageLine.event_id.between(first, last)
-    return UsageLine.event_id.in_(sorted(event_ids))
 
 
 def _warnings(text: str) -> str:

@@ -10,26 +10,30 @@ None for the time is the beginning.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from app.exports.columns import Row
+from app.exports.columns import PIECE, Batch, add_rows
 from app.periods import Period
 
+DENSE = 1.5
+"""A range of ids is one condition where each of thousands has to be looked up."""
 LATE, OWN = 0, 1
 Key = list[Any]
+Columns = Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """``key`` leads to what follows; None at the end. ``late`` rows are earlier than the period."""
 
-    rows: list[Row]
+    batch: Batch
     key: Key | None
 
 
@@ -60,11 +64,41 @@ class Walk:
         return chosen.where(*conditions).order_by(self.at, self.id).limit(limit)
 
 
-def next_key(key: Key, last: tuple[str, int] | None, *, is_full: bool) -> Key | None:
-    """Where the next page begins; ``last`` are time and id of this page's last row."""
-    if is_full and last is not None:
-        return [key[0], None if key[0] == LATE else last[0], last[1]]
+def next_key(key: Key, times: Sequence[str], ids: Sequence[int], limit: int) -> Key | None:
+    """Where the page behind one begins that was read from the key, with these times and ids."""
+    if ids and len(ids) == limit:
+        return [key[0], None if key[0] == LATE else times[-1], ids[-1]]
     return [OWN, None, 0] if key[0] == LATE else None
+
+
+def among(session: Session, column: Any, ids: Collection[int]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+    """Rows of these ids; of some others, too, when most between the first and last are wanted."""
+    first, last = min(ids), max(ids)
+    if last - first < len(ids) * DENSE:
+        return column.between(first, last)
+    listed = ",".join(map(str, sorted(ids)))  # one parameter, however many they are
+    if session.get_bind().dialect.name == "sqlite":
+        return column.in_(sa.select(sa.func.json_each(f"[{listed}]").table_valued("value").c.value))
+    return column == sa.any_(sa.cast(sa.literal(f"{{{listed}}}", sa.Text), ARRAY(sa.BigInteger)))
+
+
+def parts_of(heads: Sequence[int], parts: Columns) -> tuple[Columns, list[int]]:
+    """Parts in the order of their heads, whose ids are the first column; the place of each's head.
+
+    The parts of each head keep their order; those of none are left out.
+    """
+    by_id = {head: place for place, head in enumerate(heads)}
+    places = [by_id.get(head, -1) for head in parts[0]]
+    if places and places[0] >= 0 and places == sorted(places):
+        return parts, places
+    kept = [at for at, place in enumerate(places) if place >= 0]
+    kept.sort(key=places.__getitem__)
+    return repeated(parts, kept), [places[at] for at in kept]
+
+
+def repeated(columns: Columns, places: Sequence[int]) -> list[list[Any]]:
+    """The columns of rows that stand once for each of the places, which name them."""
+    return [list(map(values.__getitem__, places)) for values in columns]
 
 
 def iso_text(session: Session, column: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
@@ -87,12 +121,17 @@ def canonical(text: str | None) -> str | None:
     return json.dumps(json.loads(text), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def fetch(session: Session, statement: sa.Executable) -> list[Row]:
-    """The driver's own rows: SQLAlchemy's cost as much as the reading."""
+def fetch(session: Session, statement: sa.Executable) -> list[list[Any]]:
+    """The columns of what is found, of the driver's own rows: SQLAlchemy's cost as much as reading.
+
+    They are there, and empty, when nothing is.
+    """
     result = session.connection().execute(statement)
-    rows = list(result.cursor.fetchall())
+    columns: list[list[Any]] = [[] for _ in result.cursor.description]
+    while rows := result.cursor.fetchmany(PIECE):
+        add_rows(columns, rows)
     result.close()
-    return rows
+    return columns
 
 
 def top_ids(session: Session, tables: Sequence[Any]) -> list[int]:

@@ -1,0 +1,94 @@
+"""Columns made into the text of a CSV file at once, against one cell after the other."""
+
+import csv
+import hashlib
+import io
+import json
+
+from app.csv_text import guarded
+from app.exports import columns
+from app.exports.cells import csv_values, decimal_texts
+from app.exports.columns import Batch, Column, columns_of
+from app.exports.formats.csv_file import encoded
+from app.exports.tally import Tally
+from app.exports.walk.store import parts_of
+from app.money import NANO_MAX, format_nano
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+NASTY = st.text(st.sampled_from("\",;\r\n\0\x01\t\ufeff=+-@＝ 'a1.汉\ud800"), max_size=5)
+AMOUNTS = st.integers(-NANO_MAX - 1, NANO_MAX) | st.integers(-2, 2) | st.just(10**9)
+ROWS = st.lists(
+    st.tuples(
+        st.none() | NASTY | st.text(max_size=4),
+        st.none() | AMOUNTS,
+        st.none() | AMOUNTS,
+        st.none() | st.booleans(),
+        st.none() | NASTY,
+    ),
+    min_size=1,
+    max_size=7,
+)
+KINDS = ("text", "decimal", "integer", "flag", "json")
+
+
+def cell(kind, value):
+    if value is None:
+        return None
+    if kind == "decimal":
+        return format_nano(value)
+    if kind == "flag":
+        return "true" if value else "false"
+    return value if kind == "integer" else guarded(value)
+
+
+@given(ROWS)
+@example([("null", 0, None, False, ""), (None, None, 0, None, None)])
+def test_columns_are_written_as_the_csv_module_writes_rows(rows):
+    wanted = io.StringIO(newline="")
+    csv.writer(wanted).writerows(map(cell, KINDS, row) for row in rows)
+    found = encoded(list(map(csv_values, KINDS, columns_of(rows))))
+    assert found == wanted.getvalue().encode("utf-8", "replace")
+
+
+@given(st.lists(st.none() | AMOUNTS, min_size=1))
+def test_decimals_of_a_column_are_those_of_the_books(values):
+    wanted = ["" if nano is None else format_nano(nano) for nano in values]
+    assert decimal_texts(values) == wanted
+
+
+@given(ROWS, st.integers(1, 3))
+def test_pieces_are_all_rows_in_their_order(rows, size):
+    before, columns.PIECE = columns.PIECE, size
+    try:
+        batch = Batch(columns_of(rows))
+        assert [row for piece in batch.pieces() for row in piece.rows] == rows == batch.rows
+        assert max(map(len, batch.pieces())) <= size
+    finally:
+        columns.PIECE = before
+
+
+@given(
+    st.permutations(range(6)).map(lambda ids: ids[:4]),
+    st.lists(st.tuples(st.integers(0, 7), st.integers()), max_size=12),
+)
+def test_parts_follow_their_heads(heads, parts):
+    """Also where later ids came earlier, and where parts of other heads are among them."""
+    (ids, values), places = parts_of(heads, columns_of([(-1, 0), *parts]))
+    found = list(zip(ids, values, strict=True))
+    assert found == [part for head in heads for part in parts if part[0] == head]
+    assert [heads[place] for place in places] == ids
+
+
+def test_the_digest_is_the_chain_that_is_documented():
+    """However the rows come: it must not change from one version to the next."""
+    row = ('\u6c49="a"', -5, None, True, "2026-11-01T08:30:00.000000Z")
+    rows = [(*row, place) for place in range(columns.PIECE + 1)]
+    chain = bytes(32)
+    for row in rows:
+        line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+        chain = hashlib.sha256(chain + line).digest()
+    tally = Tally([Column(str(place), "text", "") for place in range(6)])
+    tally.add(Batch(columns_of(rows[:7])))
+    tally.add(Batch(columns_of(rows[7:])))
+    assert (tally.rows, tally.content_sha256) == (len(rows), chain.hex())
