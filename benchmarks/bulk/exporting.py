@@ -61,7 +61,7 @@ def measured(
         if table in {"events", "lines"}:
             kinds += [(form, "job") for form in FORMATS if form not in {"csv", "xlsx"}]
         if table == "events":
-            kinds.append(("xlsx", "streamed"))
+            kinds.append(("xlsx", "job"))
         kinds = [(form, how) for form, how in kinds if only in f"{table} {form} {how}"]
         if not kinds:
             continue

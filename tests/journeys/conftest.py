@@ -58,4 +58,7 @@ def production_service(private_dir: Path, postgres_url: str) -> Iterator[Service
 @pytest.fixture(params=["embedded", "production"])
 def service(request: pytest.FixtureRequest) -> Service:
     """Every journey that asks for it is made on both set-ups."""
-    return request.getfixturevalue(f"{request.param}_service")
+    service: Service = request.getfixturevalue(f"{request.param}_service")
+    # Another journey's connections may have been idle for just as long as the service keeps them.
+    service.pool.clear()
+    return service
