@@ -18,7 +18,8 @@ from app.pagekit.drawing import pygal
 WIDTH, HEIGHT = 900, 260
 NARROW_WIDTH, NARROW_HEIGHT = 480, 300
 """Of charts that stand beside each other: drawn wide, their texts would be too small to read."""
-LABELS_MAX = 12
+LABELS_MAX, LABEL_CHARS_MAX = 12, 100
+"""Beside each other below a wide chart; below a narrow one half as many."""
 SERIES_MAX = 8
 """The style sheet has so many colours; put the rest into one series of others."""
 
@@ -134,8 +135,7 @@ def _options(labels: Sequence[str], series: Mapping[str, Values]) -> dict[str, A
         "legend_at_bottom_columns": 4,
         "legend_box_size": 10,
         "show_legend": len(series) > 1,
-        "x_labels_major_count": min(len(labels), LABELS_MAX),
-        "show_minor_x_labels": len(labels) <= LABELS_MAX,
+        **_fitting(labels),
         "truncate_label": 20,
         "truncate_legend": 24,
         "value_formatter": lambda value: formats.decimal(_plain(value), 4),
@@ -151,8 +151,17 @@ def _narrow(labels: Sequence[str]) -> dict[str, Any]:
         "width": NARROW_WIDTH,
         "height": NARROW_HEIGHT,
         "legend_at_bottom_columns": 2,
-        "x_labels_major_count": min(len(labels), LABELS_MAX // 2),
-        "show_minor_x_labels": len(labels) <= LABELS_MAX // 2,
+        **_fitting(labels, part=2),
+    }
+
+
+def _fitting(labels: Sequence[str], *, part: int = 1) -> dict[str, Any]:
+    """As many labels as can stand beside each other without touching."""
+    longest = max(map(len, labels), default=1) or 1
+    most = max(2, min(LABELS_MAX // part, LABEL_CHARS_MAX // part // longest))
+    return {
+        "x_labels_major_count": min(len(labels), most),
+        "show_minor_x_labels": len(labels) <= most,
     }
 
 

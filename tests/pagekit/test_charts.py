@@ -56,3 +56,11 @@ def test_a_series_is_one_path_and_nothing_is_for_a_script():
 def test_the_same_figures_are_drawn_once():
     assert drawn() is drawn()
     assert drawn() is not drawn(is_narrow=True)
+
+
+@pytest.mark.parametrize(("label", "most"), [("{:02}-26", 12), ("11-{:02} 00:00", 9)])
+def test_labels_do_not_touch_one_another(label, most):
+    labels = [label.format(number) for number in range(60)]
+    svg = charts.bars(labels, {"one": [1] * len(labels)}, title="x")
+    shown = re.findall(r'class="major"[^>]*>([^<]+)</text>', svg[svg.index("axis x") :])
+    assert len(set(shown) & set(labels)) == most
