@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -294,6 +295,19 @@ def insert_ignoring(table: type[Base], session: Session, rows: list[dict[str, An
     return int(getattr(result, "rowcount", 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """What becomes of columns that are not added up, of a stored row and a new one.
+
+    The row whose ``newest`` column is greater gives its ``follow`` columns; where it says nothing
+    (NULL) the stored value stays. Of ``least`` the lesser stays, unless the stored one is NULL.
+    """
+
+    newest: str | None = None
+    follow: tuple[str, ...] = ()
+    least: str | None = None
+
+
 def upsert_adding(
     table: type[Base],
     session: Session,
@@ -301,14 +315,9 @@ def upsert_adding(
     *,
     key: list[str],
     add: list[str],
-    newest: str | None = None,
-    follow: list[str] | None = None,
+    otherwise: Otherwise | None = None,
 ) -> None:
-    """Insert each row, or add its ``add`` columns to those of the row with the same ``key``.
-
-    Of the two, the row whose ``newest`` column is greater gives its ``follow`` columns; where it
-    says nothing (NULL) the stored value stays.
-    """
+    """Insert each row, or add its ``add`` columns to those of the row with the same ``key``."""
     session.flush()
     if rows:
         statement = _adding(
@@ -316,8 +325,7 @@ def upsert_adding(
             session.get_bind().dialect.name,
             tuple(key),
             tuple(add),
-            newest=newest,
-            follow=tuple(follow or ()),
+            otherwise or Otherwise(),
         )
         execute_rows(session, statement, rows)
 
@@ -336,16 +344,17 @@ def _adding(
     dialect: str,
     key: tuple[str, ...],
     add: tuple[str, ...],
-    *,
-    newest: str | None,
-    follow: tuple[str, ...],
+    otherwise: Otherwise,
 ) -> Any:  # noqa: ANN401 - the two dialects' inserts share no type
     statement = _INSERT[dialect](table.__table__)
     columns, new = table.__table__.c, statement.excluded
     changed = {name: columns[name] + new[name] for name in add}
-    if newest is not None:
-        is_newer = new[newest] >= columns[newest]
-        for name in (newest, *follow):
+    if otherwise.least is not None:
+        stored, given = columns[otherwise.least], new[otherwise.least]
+        changed[otherwise.least] = sa.case((given < stored, given), else_=stored)
+    if otherwise.newest is not None:
+        is_newer = new[otherwise.newest] >= columns[otherwise.newest]
+        for name in (otherwise.newest, *otherwise.follow):
             kept = sa.func.coalesce(new[name], columns[name])
             changed[name] = sa.case((is_newer, kept), else_=columns[name])
     return statement.on_conflict_do_update(index_elements=key, set_=changed)

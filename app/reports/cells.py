@@ -1,8 +1,9 @@
 """What stands in one place of a report while it is made. Pure."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from app.reports.query import SUMS, Amounts
 from app.reports.times import quantile
@@ -10,6 +11,20 @@ from app.reports.times import quantile
 Sums = dict[str, int]
 Place = tuple[int, tuple[Any, ...]]
 """A bucket's number and a group's keys."""
+
+
+T = TypeVar("T")
+
+
+def folded(
+    fine: Mapping[Place, T], add: Callable[[T, T], T], *, is_grouped: bool, is_whole: bool
+) -> dict[Place, T]:
+    """What buckets and groups are together: without groups, or the whole period as bucket 0."""
+    found: dict[Place, T] = {}
+    for (bucket, keys), value in fine.items():
+        place = 0 if is_whole else bucket, keys if is_grouped else ()
+        found[place] = add(found[place], value) if place in found else value
+    return found
 
 
 @dataclass(frozen=True, slots=True)

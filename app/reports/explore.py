@@ -1,11 +1,11 @@
 """A report: sums of a period, cut by the clock and by whom and what they are of."""
 
 import itertools
+import operator
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Invalid
 from app.metering.months import month_text
 from app.reports import store
-from app.reports.cells import EMPTY, MORE, Beside, Cell, Place, Sums
+from app.reports.cells import EMPTY, MORE, Beside, Cell, Place, Sums, folded
 from app.reports.query import (
     Amounts,
     Counted,
@@ -29,7 +29,7 @@ from app.reports.seen import store as seen_store
 from app.reports.seen.store import Among
 from app.reports.sources import store as sources
 from app.reports.sources.store import LINE_GROUPS, Wanted
-from app.reports.spans import QUARTER, Span, begin_of, cover, cut, quarter_from, quarter_of
+from app.reports.spans import QUARTER, Span, begin_of, covered, cut, quarter_from, quarter_of
 from app.reports.store import Found, Position
 
 T = TypeVar("T")
@@ -135,6 +135,7 @@ class _Study:
         self._is_wide = any(map(sources.is_wide, dimensions))
         self._is_filling = (self._is_wide or query.with_times) and position.is_filling
         self._totals_from = position.totals_from
+        self._fine_seen: dict[Place, tuple[int, int]] | None = None
         self.counted = position.counted
         """How far it counts: while older events are filled in, those that are."""
         if self._is_filling:
@@ -279,7 +280,7 @@ class _Study:
             return {}
         if sources.users_read_books(wanted):
             wanted = replace(wanted, buckets=self._buckets_of_quarters(is_whole))
-        return self._ask(store.visitors, wanted)
+        return self._ask(store.visitors, wanted, zone=self._clock)
 
     def _times(self, wanted: Wanted, *, is_whole: bool) -> dict[Place, Counter[int]]:
         if not self._has_times:
@@ -292,25 +293,21 @@ class _Study:
     def _seen(self, by: tuple[Group, ...], *, is_whole: bool) -> dict[Place, tuple[int, int]]:
         if not self._has_seen:
             return {}
-        buckets = self._buckets_of_quarters(is_whole)
-        among = Among(self._query.filters.links, self._query.link_ids)
-        refused = seen_store.refusals(self._session, buckets, by, among)
-        unfinished = seen_store.unfinished(self._session, buckets, by, among)
-        return {
-            place: (
-                refused.get(place, 0),
-                unfinished[place].open_turns if place in unfinished else 0,
-            )
-            for place in {*refused, *unfinished}
-        }
+        if self._fine_seen is None:
+            among = Among(self._query.filters.links, self._query.link_ids)
+            buckets = self._buckets_of_quarters(is_whole=False)
+            self._fine_seen = seen_store.both(self._session, buckets, self._query.by, among)
+        return folded(self._fine_seen, _both, is_grouped=bool(by), is_whole=is_whole)
 
     def _corrections(self, by: tuple[Group, ...], *, is_whole: bool) -> dict[Place, int]:
         if not self._has_corrections:
             return {}
         wanted = replace(
-            self._wanted(by, is_whole=is_whole), buckets=self._buckets_of_quarters(is_whole)
+            self._wanted(self._query.by, is_whole=False),
+            buckets=self._buckets_of_quarters(is_whole=False),
         )
-        return self._ask(store.corrections, wanted, basis=self._query.basis)
+        fine = self._ask(store.corrections, wanted, basis=self._query.basis)
+        return folded(fine, operator.add, is_grouped=bool(by), is_whole=is_whole)
 
     def _wanted(self, by: tuple[Group, ...], *, is_whole: bool) -> Wanted:
         query = self._query
@@ -332,7 +329,7 @@ class _Study:
         return replace(wanted, buckets=self._covers(is_whole))
 
     def _covers(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
-        return tuple(_covered(*pair, self._clock) for pair in self._of(is_whole))
+        return tuple(covered(*pair, self._clock) for pair in self._of(is_whole))
 
     def _buckets_of_quarters(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
         return tuple((Span(QUARTER, *pair),) for pair in self._of(is_whole))
@@ -371,10 +368,8 @@ class _Study:
         return self._cell((bucket, ()), dict(EMPTY), Beside(), has_questions=has_questions)
 
 
-@lru_cache(maxsize=4096)
-def _covered(low: int, high: int, clock: ZoneInfo) -> tuple[Span, ...]:
-    """Each report asks for the same days several times, and so does the next one."""
-    return tuple(cover(low, high, clock))
+def _both(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    return one[0] + other[0], one[1] + other[1]
 
 
 def _questions(by: tuple[Group, ...], filters: Filters) -> str | None:

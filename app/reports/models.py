@@ -143,6 +143,8 @@ class UsageUserTotals(_Sums, Base):
     width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
     start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
     user_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    first_start: Mapped[int | None] = mapped_column(sa.Integer)
+    """Of a day, the quarter of the user's first answer in it: who asked up to some time of it."""
 
 
 class UsageModelTotals(_Sums, Base):

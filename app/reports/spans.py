@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -127,6 +128,16 @@ def is_single(span: Span) -> bool:
     return span.high - span.low <= longest * QUARTERS_IN_DAY
 
 
+def since_midnight(spans: Sequence[Span], zone: ZoneInfo) -> tuple[int, int] | None:
+    """The day's beginning, and up to when, of a ``cover`` that goes from there to a time of it."""
+    if len(spans) not in {1, 2} or spans[0].sign < 0:
+        return None
+    low, last = spans[0].low, spans[-1]
+    high = last.high if last.sign > 0 else last.low
+    begins, ends = begin_in(low, "day", zone), end_in(low, "day", zone)
+    return (low, high) if begins == low and high <= ends else None
+
+
 def bucket_of(quarter: int, starts: Sequence[int]) -> int:
     """The place of the bucket that a quarter of the period is in."""
     return bisect_right(starts, quarter) - 1
@@ -142,6 +153,12 @@ def cover(low: int, high: int, zone: ZoneInfo) -> Iterator[Span]:
     yield from _path(QUARTER, low, first)
     yield from _cover_days(*days, zone)
     yield from _path(QUARTER, last, high)
+
+
+@lru_cache(maxsize=4096)
+def covered(low: int, high: int, zone: ZoneInfo) -> tuple[Span, ...]:
+    """``cover``, kept: each report asks for the same days several times, and so does the next."""
+    return tuple(cover(low, high, zone))
 
 
 def _cover_days(first: date, last: date, zone: ZoneInfo) -> Iterator[Span]:

@@ -14,11 +14,11 @@ from app.links.models import Link
 from app.metering.models import UsageArchive, UsageEvent
 from app.plans.models import Plan
 from app.reports.given import store as given
-from app.reports.models import ReportPosition, UsageCorrection, UsageName
+from app.reports.models import ReportPosition, UsageCorrection, UsageName, UsageUserTotals
 from app.reports.query import ATTRIBUTE, SUMS, Basis, Counted, Group
 from app.reports.sources import store as sources
 from app.reports.sources.store import Source, Wanted
-from app.reports.spans import QUARTER, is_single
+from app.reports.spans import DAY, QUARTER, Span, is_single, since_midnight
 from app.reports.top import store as top_store
 from app.tokens.models import Issuer
 from app.users.models import User
@@ -139,8 +139,11 @@ def _sums_of_top(session: Session, wanted: Wanted, sort: str, limit: int) -> lis
     return [found[keys] for keys in top]
 
 
-def visitors(session: Session, wanted: Wanted) -> dict[Place, int]:
-    """How many users have an answer, by bucket and group."""
+def visitors(session: Session, wanted: Wanted, *, zone: ZoneInfo) -> dict[Place, int]:
+    """How many users have an answer, by bucket and group; ``zone`` is the clock of days."""
+    so_far = _visitors_since_midnight(session, wanted, zone)
+    if so_far is not None:
+        return so_far
     source = sources.users_of(session, wanted)
     if _has_each_once(wanted):
         each = sa.select(source.bucket, sa.func.count()).select_from(source.rows)
@@ -164,6 +167,38 @@ def visitors(session: Session, wanted: Wanted) -> dict[Place, int]:
     grouped = [table.c.bucket, *(table.c[name] for name in names)]
     counts = sa.select(*grouped, sa.func.count()).group_by(*grouped)
     return {(row[0], tuple(row[1:-1])): row[-1] for row in session.execute(counts, source.given)}
+
+
+def _visitors_since_midnight(
+    session: Session, wanted: Wanted, zone: ZoneInfo
+) -> dict[Place, int] | None:
+    """Of days up to some time; None where they are no such, or when users asked is not known."""
+    found = [since_midnight(bucket, zone) for bucket in wanted.buckets]
+    days = [pair for pair in found if pair is not None]
+    if wanted.dimensions or len(days) < len(found):
+        return None
+    whole = tuple((Span(DAY, *pair),) for pair in days)
+    if not sources.has_user_totals(replace(wanted, buckets=whole)):
+        return None
+    table = UsageUserTotals
+    spans, parameters = given.spans(session, whole)
+    given.look_up(session, each_alone=True)
+    known = sa.func.count(table.first_start)
+    statement = (
+        sa.select(
+            spans.c.bucket,
+            sa.func.count().filter(table.first_start < spans.c.high),
+            sa.func.count() - known,
+        )
+        .select_from(
+            spans.join(table, (table.width == spans.c.width) & (table.start == spans.c.low))
+        )
+        .group_by(spans.c.bucket)
+    )
+    rows = session.execute(statement, parameters).all()
+    if any(unknown for _, _, unknown in rows):
+        return None
+    return {(bucket, ()): number for bucket, number, _ in rows}
 
 
 def _has_each_once(wanted: Wanted) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import Base, UtcDateTime, upsert_adding
+from app.db import Base, Otherwise, UtcDateTime, upsert_adding
 from app.retention.kinds import Kind
 from app.retention.models import Pruning
 
@@ -34,8 +34,7 @@ def note(session: Session, kind: str, removed: int, now: datetime) -> None:
         [row],
         key=["kind"],
         add=["removed_ever"],
-        newest="at",
-        follow=["removed", "last_removed_at"],
+        otherwise=Otherwise("at", ("removed", "last_removed_at")),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import insert_ignoring, upsert_adding
+from app.db import Otherwise, insert_ignoring, upsert_adding
 from app.errors import NotFound
 from app.sightings.models import NO_LINK, LinkCall, Refusal, RefusalCount
 from app.sightings.sighting import Sighting
@@ -88,8 +88,7 @@ def write(
         sorted(_call_rows(calls), key=lambda row: (row["link_id"], row["hook"], row["code"])),
         key=["link_id", "hook", "code"],
         add=["count"],
-        newest="last_at",
-        follow=["reference", "address", "called", "generation"],
+        otherwise=Otherwise("last_at", ("reference", "address", "called", "generation")),
     )
     upsert_adding(
         RefusalCount,

@@ -246,6 +246,17 @@ def test_totals_that_differ_are_found(books, now):
             session.rollback()
 
 
+def test_first_answers_that_differ_are_found(books, now):
+    write(books, some(now))
+    count(books, now)
+    with books.begin() as session:
+        later = {UsageUserTotals.first_start: UsageUserTotals.first_start + 1}
+        session.execute(sa.update(UsageUserTotals).where(UsageUserTotals.width == 1).values(later))
+        found = {one.table for one in check.differences(session, **_around(now))}
+        session.rollback()
+    assert found == {"usage_user_totals.first_start"}
+
+
 def _around(now):
     return {"since": now - timedelta(days=50), "until": now + timedelta(days=50)}
 

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
 from app.reports import store
-from app.reports.explore import explore
+from app.reports.explore import explore, totals
+from app.reports.models import UsageUserTotals
 from app.reports.query import Filters, Query
 from app.reports.spans import DAY, MONTH, Span, cover, is_single, quarter_of, singles
 from app.reports.top import store as top_store
@@ -82,6 +84,35 @@ def test_reports_are_the_same_with_and_without_totals(counted, query):
         assert position.totals_from == 0
         plain = explore(session, query, position=replace(position, totals_from=None))
         assert explore(session, query, position=position) == plain
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    days=st.lists(st.integers(-1, DAYS), min_size=1, max_size=4),
+    quarters=st.integers(1, 96),
+)
+def test_who_asked_up_to_a_time_of_the_day_is_found_in_totals(counted, days, quarters):
+    query = Query(BEGIN, BEGIN + timedelta(days=DAYS), SHANGHAI, with_visitors=True)
+    begins = [BEGIN + timedelta(days=day) for day in days]
+    periods = [(day, day + timedelta(minutes=15 * quarters)) for day in begins]
+    with counted.read() as session:
+        position = store.position(session)
+        plain = totals(session, query, periods, position=replace(position, totals_from=None))
+        assert totals(session, query, periods, position=position) == plain
+
+
+def test_where_an_older_version_added_users_they_are_counted_in_their_quarters(counted):
+    day = min(answer.at for answer in ANSWERS).replace(hour=0, minute=0, second=0)
+    query = Query(day, day + timedelta(hours=23), SHANGHAI, with_visitors=True)
+    asked = {one.user_id for one in ANSWERS if query.since <= one.at < query.until}
+    with counted.begin() as session:
+        table, user_id = UsageUserTotals, min(asked)
+        ours = (table.width == DAY, table.user_id == user_id, table.start == quarter_of(day))
+        session.execute(sa.update(table).where(*ours).values(first_start=quarter_of(day) + 95))
+        assert explore(session, query).total.visitors == len(asked) - 1  # it is what is read
+        session.execute(sa.update(table).where(*ours).values(first_start=None))
+        assert explore(session, query).total.visitors == len(asked)
+        session.rollback()
 
 
 def test_few_are_looked_at_to_find_who_is_charged_most(counted, monkeypatch):

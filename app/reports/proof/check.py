@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.metering.months import month_of, months_from
 from app.reports import store as report_store
 from app.reports.proof import store
-from app.reports.spans import begin_in, end_in, quarter_from, quarter_of
+from app.reports.spans import DAY, Span, begin_in, end_in, quarter_from, quarter_of, singles
 
 BEHIND_MAX = timedelta(minutes=10)
 """The sums follow every two seconds; who waits this long does not."""
@@ -59,9 +59,11 @@ def differences(session: Session, *, since: datetime, until: datetime) -> Iterat
         has_totals=has_totals,
     )
     compared = list(store.compare(session, window, has_lines=has_lines))
-    first, last = _whole_days(low, high, ZoneInfo(position.zone))
+    zone = ZoneInfo(position.zone)
+    first, last = _whole_days(low, high, zone)
     if first < last:
-        compared += store.compare_days(session, replace(window, low=first, high=last))
+        days = list(singles(Span(DAY, first, last), zone))
+        compared += store.compare_days(session, replace(window, low=first, high=last), days)
     for table, kept, found in compared:
         if kept != found:
             yield Difference(table, kept, found)

@@ -27,7 +27,7 @@ from app.reports.models import (
 )
 from app.reports.named.store import TIME_BUCKET
 from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS
-from app.reports.spans import DAY, QUARTER, begin_of
+from app.reports.spans import DAY, QUARTER, Span, begin_of
 
 Sums = dict[str, int]
 Compared = tuple[str, Sums, Sums]
@@ -90,8 +90,11 @@ def compare(session: Session, window: Window, *, has_lines: bool) -> Iterator[Co
     yield UsageCorrection.__tablename__, *_corrections(session, window)
 
 
-def compare_days(session: Session, window: Window) -> Iterator[Compared]:
-    """The sums of whole days with those of their quarters, and the times of them with events."""
+def compare_days(session: Session, window: Window, each: Sequence[Span]) -> Iterator[Compared]:
+    """The sums of whole days with those of their quarters, and the times of them with events.
+
+    ``each`` are the days of the window.
+    """
     days, quarters = (DAY, window.low, window.high), (QUARTER, window.low, window.high)
     names = ("questions", "points", "charge", *_TOKENS, *_COSTS)
     for table in _TABLES:
@@ -100,9 +103,32 @@ def compare_days(session: Session, window: Window) -> Iterator[Compared]:
     if window.has_totals:
         yield _as_parts(session, UsageModelTotals, UsageByModel, days)
         yield _as_parts(session, UsageUserTotals, UsageByUser, days)
+        yield _first_starts(session, each)
     found = _of_times(session, window)
     for times in (UsageTimesByLink, UsageTimesBySegment):
         yield times.__tablename__, _kept_times(session, times, window), found
+
+
+def _first_starts(session: Session, days: Sequence[Span]) -> Compared:
+    """When users asked first in each day, of those of whom it is known."""
+    spans, parameters = given.spans(session, [[day] for day in days])
+    totals, parts = UsageUserTotals, UsageByUser
+    known = (
+        sa.select(totals.user_id, totals.first_start, spans.c.low, spans.c.high)
+        .select_from(spans.join(totals, totals.start == spans.c.low))
+        .where(totals.width == DAY, totals.first_start.is_not(None))
+        .subquery()
+    )
+    firsts = (
+        sa.select(sa.func.min(parts.start).label("first_start"))
+        .select_from(known.join(parts, parts.user_id == known.c.user_id))
+        .where(parts.width == QUARTER, parts.start >= known.c.low, parts.start < known.c.high)
+        .group_by(known.c.low, parts.user_id)
+        .subquery()
+    )
+    added = [sa.select(sa.func.sum(table.c.first_start)) for table in (known, firsts)]
+    kept, found = (session.scalar(one, parameters) or 0 for one in added)
+    return "usage_user_totals.first_start", {"sum": int(kept)}, {"sum": int(found)}
 
 
 def _of_times(session: Session, window: Window) -> Sums:

@@ -118,6 +118,8 @@ class Fold:
         self.by_user = Sums(USER_KEY, EVENT_SUMS)
         self.by_model = Sums(MODEL_KEY, LINE_SUMS)
         self.user_totals = Sums(USER_TOTALS_KEY, EVENT_SUMS)
+        self.first_starts: dict[tuple[int, int], int] = {}
+        """Of a day and a user, the quarter of the first answer."""
         self.model_totals = Sums(MODEL_TOTALS_KEY, LINE_SUMS)
         self.by_segment = Sums(SEGMENT_KEY, EVENT_SUMS)
         self.times_by_link = Sums(LINK_TIMES_KEY, TIMES)
@@ -138,7 +140,11 @@ class Fold:
         sums = (1, event.points, event.charge, *tokens, *costs)
         place = (event.link_id, app_id)
         segment = (event.segment_id, event.plan_id, event.issuer_id)
-        for width, start in self._spans(event.received_at):
+        spans = self._spans(event.received_at)
+        (_, quarter), (_, day), _ = spans
+        before = self.first_starts.get((day, event.user_id), quarter)
+        self.first_starts[day, event.user_id] = min(before, quarter)
+        for width, start in spans:
             self.by_link.add((width, start, *place), sums)
             self.by_user.add((width, start, event.user_id, *place), sums)
             self.by_segment.add((width, start, *segment, *place), sums)
@@ -153,7 +159,7 @@ class Fold:
                 self.times_by_link.add((width, start, *place, bucket), (1,))
                 self.times_by_segment.add((width, start, *segment, bucket), (1,))
 
-    def _spans(self, at: datetime) -> tuple[tuple[int, int], ...]:
+    def _spans(self, at: datetime) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         quarter = quarter_of(at)
         day = local_day(quarter, self._zone)
         if day not in self._days:

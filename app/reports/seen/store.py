@@ -103,6 +103,20 @@ def unfinished(
     return {(row[0], tuple(row[1:-4])): Unfinished(*map(int, row[-4:])) for row in found}
 
 
+def both(
+    session: Session, buckets: Sequence[Sequence[Span]], by: Sequence[str], among: Among
+) -> dict[Place, tuple[int, int]]:
+    """How many calls were refused, and questions are open, where there are any."""
+    refused = refusals(session, buckets, by, among)
+    open_turns = {
+        place: one.open_turns for place, one in unfinished(session, buckets, by, among).items()
+    }
+    return {
+        place: (refused.get(place, 0), open_turns.get(place, 0))
+        for place in {*refused, *open_turns}
+    }
+
+
 def _named(chosen: dict[str, frozenset[Any] | None]) -> list[tuple[str, frozenset[Any]]]:
     return [(name, ids) for name, ids in chosen.items() if ids is not None]
 

@@ -4,13 +4,13 @@ They are made of the sums by user and by model, so that they can always be made 
 those of what was counted before there were totals come about, from the newest day back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import Base, upsert_adding
+from app.db import Base, Otherwise, upsert_adding
 from app.reports.models import UsageByModel, UsageByUser, UsageModelTotals, UsageUserTotals
 from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, Fold
 from app.reports.spans import DAY, MONTH, QUARTER
@@ -39,12 +39,21 @@ TABLES: tuple[type[Base], ...] = (UsageUserTotals, UsageModelTotals)
 
 def add(session: Session, folded: Fold, since: int) -> None:
     """Add these events to the totals of spans that begin from the quarter ``since`` on."""
-    for table, sums in (
-        (UsageUserTotals, folded.user_totals),
-        (UsageModelTotals, folded.model_totals),
-    ):
-        rows = [row for row in sums.rows() if row["start"] >= since]
-        upsert_adding(table, session, rows, key=sums.key, add=sums.columns)
+    users, models = folded.user_totals, folded.model_totals
+    rows = [
+        row | {"first_start": _first_start(folded, row)}
+        for row in users.rows()
+        if row["start"] >= since
+    ]
+    least = Otherwise(least="first_start")
+    upsert_adding(UsageUserTotals, session, rows, key=users.key, add=users.columns, otherwise=least)
+    rows = [row for row in models.rows() if row["start"] >= since]
+    upsert_adding(UsageModelTotals, session, rows, key=models.key, add=models.columns)
+
+
+def _first_start(folded: Fold, row: Mapping[str, int]) -> int | None:
+    is_of_day = row["width"] == DAY
+    return folded.first_starts[row["start"], row["user_id"]] if is_of_day else None
 
 
 def derive_day_before(session: Session, before: int | None) -> int:
@@ -60,7 +69,27 @@ def derive_day_before(session: Session, before: int | None) -> int:
     for totals in _ALL:
         for width in totals.widths:
             _derive(session, totals, width, low, before)
+    _derive_first_starts(session, low, before)
     return low
+
+
+def _derive_first_starts(session: Session, low: int, high: int | None) -> None:
+    """Of the one day with answers in between."""
+    whole, parts = UsageUserTotals, UsageByUser
+    first = (
+        sa.select(parts.user_id.label("user_id"), sa.func.min(parts.start).label("start"))
+        .where(parts.width == QUARTER, parts.start >= low)
+        .group_by(parts.user_id)
+    )
+    if high is not None:
+        first = first.where(parts.start < high)
+    firsts = first.subquery()
+    session.execute(
+        sa.update(whole)
+        .where(whole.width == DAY, whole.start == low, whole.user_id == firsts.c.user_id)
+        .values(first_start=firsts.c.start),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _derive(session: Session, totals: _Totals, width: int, low: int, high: int | None) -> None:
