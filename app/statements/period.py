@@ -46,18 +46,17 @@ def load_period(
     wallet = ledger_store.find_account(session, user_id)
     if wallet is None:
         return PeriodStatement(0, 0, (), (), None)
-    sums = store.sum_by_kind(session, wallet, since=since, until=until)
-    rows = store.list_period(
+    found = store.read_period(
         session, wallet, since=since, until=until, before=before, limit=limit + 1
     )
+    sums, page = found.sums, found.page[:limit]
     opening = _opening(session, wallet, since, until, sums, now=now)
-    page = rows[:limit]
     return PeriodStatement(
         opening=opening,
         closing=opening + sum(one.amount for one in sums),
         sums=sums,
         entries=entries_of(session, page),
-        next_before=page[-1].sequence if len(rows) > limit else None,
+        next_before=page[-1].sequence if len(found.page) > limit else None,
     )
 
 

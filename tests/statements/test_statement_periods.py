@@ -133,7 +133,7 @@ def test_only_what_the_period_has_is_looked_up(db, user_id, now):
     finally:
         sa.event.remove(db.engine, "before_cursor_execute", note)
     moved = [one for one in asked if "moved" in one[0]]
-    assert len(moved) == 3
+    assert len(moved) == 2  # the period once, and what came after it
     if db.dialect != "sqlite":
         return  # a planner that knows how few rows there are reads them all
     with db.read() as session:

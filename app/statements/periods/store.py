@@ -28,6 +28,14 @@ class KindSum:
     amount: int
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a period's transactions add up to, by kind, and a page of them, newest first."""
+
+    sums: Sequence[KindSum]
+    page: Sequence[Transaction]
+
+
 def sum_before(session: Session, wallet: Account, moment: datetime) -> int:
     """What went into the wallet and out of it before that moment, in nano-units."""
     return _sum(session, wallet, None, moment)
@@ -38,20 +46,7 @@ def sum_from(session: Session, wallet: Account, moment: datetime) -> int:
     return _sum(session, wallet, moment, None)
 
 
-def sum_by_kind(
-    session: Session, wallet: Account, *, since: datetime, until: datetime
-) -> list[KindSum]:
-    """What a wallet's transactions from ``since`` up to, not including, ``until`` add up to."""
-    moved = _moved(wallet, since, until)
-    statement = (
-        sa.select(moved.c.kind, sa.func.count(), sa.func.sum(moved.c.amount))
-        .group_by(moved.c.kind)
-        .order_by(moved.c.kind)
-    )
-    return [KindSum(row[0], row[1], int(row[2])) for row in session.execute(statement)]
-
-
-def list_period(
+def read_period(
     session: Session,
     wallet: Account,
     *,
@@ -59,18 +54,35 @@ def list_period(
     until: datetime,
     before: int | None,
     limit: int,
-) -> Sequence[Transaction]:
-    """A wallet's transactions of a period, newest first, with a sequence below ``before``."""
-    moved = _moved(wallet, since, until)
-    newest = sa.select(moved.c.id).order_by(moved.c.sequence.desc()).limit(limit)
+) -> Moved:
+    """A wallet's transactions from ``since`` up to, not including, ``until``.
+
+    The page has those with a sequence below ``before``. Both are found by going through the period
+    once: of who asks most, that is what takes the time.
+    """
+    moved = sa.select(_moved(wallet, since, until)).cte("moved").prefix_with("MATERIALIZED")
+    page = sa.select(moved.c.id).order_by(moved.c.sequence.desc()).limit(limit)
     if before is not None:
-        newest = newest.where(moved.c.sequence < before)
-    statement = (
+        page = page.where(moved.c.sequence < before)
+    newest = page.subquery()
+    sums = sa.select(
+        sa.literal(0).label("id"),
+        moved.c.kind,
+        sa.func.count().label("count"),
+        sa.func.sum(moved.c.amount).label("amount"),
+    ).group_by(moved.c.kind)
+    ids = sa.select(newest.c.id, sa.literal(""), sa.literal(0), sa.literal(0))
+    found = session.execute(sums.union_all(ids)).all()
+    of_kinds = sorted(row[1:] for row in found if not row.id)
+    rows = (
         sa.select(Transaction)
-        .where(Transaction.id.in_(newest))
+        .where(Transaction.id.in_([row.id for row in found if row.id]))
         .order_by(Transaction.sequence.desc())
     )
-    return session.scalars(statement).all()
+    return Moved(
+        [KindSum(kind, count, int(amount)) for kind, count, amount in of_kinds],
+        session.scalars(rows).all(),
+    )
 
 
 def _sum(session: Session, wallet: Account, since: datetime | None, until: datetime | None) -> int:
