@@ -145,9 +145,14 @@ def get_event(session: Session, reference: str) -> UsageEvent:
     return event
 
 
-def load_events(session: Session, ids: Collection[int]) -> dict[int, UsageEvent]:
-    """The events with these ids."""
-    found = session.scalars(sa.select(UsageEvent).where(UsageEvent.id.in_(sorted(ids))))
+def load_events(
+    session: Session, ids: Collection[int], *, has_arithmetic: bool = True
+) -> dict[int, UsageEvent]:
+    """The events with these ids; without ``arithmetic``, the most of them, it can not be asked."""
+    statement = sa.select(UsageEvent).where(UsageEvent.id.in_(sorted(ids)))
+    if not has_arithmetic:
+        statement = statement.options(orm.defer(UsageEvent.arithmetic, raiseload=True))
+    found = session.scalars(statement)
     return {event.id: event for event in found}
 
 

@@ -135,6 +135,7 @@ class _Study:
         self._is_wide = any(map(sources.is_wide, dimensions))
         self._is_filling = (self._is_wide or query.with_times) and position.is_filling
         self._totals_from = position.totals_from
+        self._begins: dict[int, datetime] = {}
         self._fine_seen: dict[Place, tuple[int, int]] | None = None
         self.counted = position.counted
         """How far it counts: while older events are filled in, those that are."""
@@ -358,10 +359,13 @@ class _Study:
             for place, group in enumerate(self._query.by[: len(keys[0])])
         ]
 
-    def _at(self, bucket: int) -> Any:  # noqa: ANN401 - a time, or None without buckets
+    def _at(self, bucket: int) -> datetime | None:
         if self._query.per is None:
             return None
-        return begin_of(self._pairs[bucket][0]).astimezone(self._query.zone)
+        if bucket not in self._begins:  # rows share theirs
+            begin = begin_of(self._pairs[bucket][0])
+            self._begins[bucket] = begin.astimezone(self._query.zone)
+        return self._begins[bucket]
 
     def _empty_cell(self, by: tuple[Group, ...], bucket: int = 0) -> Cell:
         has_questions = _questions(by, self._query.filters) is not None

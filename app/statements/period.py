@@ -55,7 +55,7 @@ def load_period(
         opening=opening,
         closing=opening + sum(one.amount for one in sums),
         sums=sums,
-        entries=entries_of(session, page),
+        entries=entries_of(session, page, has_arithmetic=False),
         next_before=page[-1].sequence if len(found.page) > limit else None,
     )
 

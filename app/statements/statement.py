@@ -25,6 +25,7 @@ LIMIT_MAX = 1000
 class Usage:
     """What one answer used: nano-points, models in the order they were used, and the pricing.
 
+    ``arithmetic`` is None where it was not asked for.
     ``lines_in`` is the archive that the answer's lines were moved to, its models with them.
     """
 
@@ -35,7 +36,7 @@ class Usage:
     app_name: str | None
     chat_id: str | None
     price_version: int | None
-    arithmetic: Mapping[str, Any]
+    arithmetic: Mapping[str, Any] | None
     lines_in: str | None = None
 
 
@@ -79,11 +80,15 @@ class StatementEntry:
             "app_name": usage.app_name if usage else None,
             "chat_id": usage.chat_id if usage else None,
             "price_version": usage.price_version if usage else None,
-            "arithmetic": dict(usage.arithmetic) if usage else None,
+            "arithmetic": usage and _as_dict(usage.arithmetic),
             "reverses": self.reverses,
             "reversed_by": self.reversed_by,
             "rerating": self.rerating.document() if self.rerating else None,
         }
+
+
+def _as_dict(arithmetic: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if arithmetic is None else dict(arithmetic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,12 @@ def load_statement(
         )
 
 
-def entries_of(session: Session, page: Sequence[Transaction]) -> list[StatementEntry]:
+def entries_of(
+    session: Session, page: Sequence[Transaction], *, has_arithmetic: bool = True
+) -> list[StatementEntry]:
     """These transactions with what was used, in the order they come."""
-    usages = _usages(session, [row.event_id for row in page if row.event_id is not None])
+    charged = [row.event_id for row in page if row.event_id is not None]
+    usages = _usages(session, charged, has_arithmetic=has_arithmetic)
     reversals = store.load_reversals(session, [row.id for row in page])
     return [
         StatementEntry(
@@ -151,20 +159,34 @@ def entries_of(session: Session, page: Sequence[Transaction]) -> list[StatementE
     ]
 
 
-def _usages(session: Session, event_ids: Collection[int]) -> dict[int, Usage]:
-    events = metering_store.load_events(session, event_ids)
+def _usages(
+    session: Session, event_ids: Collection[int], *, has_arithmetic: bool
+) -> dict[int, Usage]:
+    events = metering_store.load_events(session, event_ids, has_arithmetic=has_arithmetic)
     received = {event.id: event.received_at for event in events.values()}
     models = metering_store.load_models(session, received)
     links = store.load_link_names(session, {event.link_id for event in events.values()})
     # Only where lines are missing: the newest months never ask.
     shelf = Shelf([]) if all(models.values()) else Shelf.load(session)
     return {
-        event.id: _usage(event, models[event.id], links.get(event.link_id, ""), shelf)
+        event.id: _usage(
+            event,
+            models[event.id],
+            links.get(event.link_id, ""),
+            shelf,
+            event.arithmetic if has_arithmetic else None,
+        )
         for event in events.values()
     }
 
 
-def _usage(event: UsageEvent, models: Sequence[str], link: str, shelf: Shelf) -> Usage:
+def _usage(
+    event: UsageEvent,
+    models: Sequence[str],
+    link: str,
+    shelf: Shelf,
+    arithmetic: Mapping[str, Any] | None,
+) -> Usage:
     """``models`` are those of the lines: some name none."""
     volume = None if models else shelf.find(event.id, event.received_at)
     return Usage(
@@ -175,6 +197,6 @@ def _usage(event: UsageEvent, models: Sequence[str], link: str, shelf: Shelf) ->
         app_name=event.app_name,
         chat_id=event.chat_id,
         price_version=event.price_version_id,
-        arithmetic=event.arithmetic,
+        arithmetic=arithmetic,
         lines_in=None if volume is None else volume.name,
     )

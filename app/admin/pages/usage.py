@@ -63,15 +63,16 @@ def explore() -> AnyResponse:
     measure = request.args.get("measure", "")
     measure = measure if measure in MEASURES else request.args.get("sort", "")
     measure = measure if measure in MEASURES else "charge"
+    columns = _chosen_columns()
     page = render_template(
         "usage/explore.html",
         report=found and found.report,
         measure=measure,
         chart=_chart(found, measure),
         row_count=len(found.made.rows) if found else 0,
-        leads=found and usage_rows.Leads(found.report),
+        rows=found and usage_rows.of_report(found.report, columns),
         cells=usage_rows.cells,
-        columns=_chosen_columns(),
+        columns=columns,
         is_filtered=any(text for name in FILTERS for text in request.args.getlist(name)),
         followed=desk.settings.reports.attributes,
         group_options=[(f"{ATTRIBUTE}{name}", name) for name in desk.settings.reports.attributes],

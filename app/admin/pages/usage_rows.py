@@ -13,6 +13,7 @@ from app.admin import usage_words
 from app.admin.pages.usage_charts import Drawable
 from app.admin.resources.usage import AmountsOut, ReportOut, RowOut
 from app.pagekit.formats import count, decimal
+from app.pagekit.languages import gettext as _
 from app.reports.query import ATTRIBUTE
 
 FOLLOWING = {"link": "user", "user": "link", "app": "user", "model": "link", "node_kind": "model"}
@@ -24,6 +25,8 @@ UNLISTED = "node_kind"
 SEVERAL = frozenset({"issuer", "plan", "attribute"})
 """What it takes several of."""
 
+_TIMES = {"month": "%Y-%m", "hour": "%Y-%m-%d %H:%M"}
+
 Keys = tuple[tuple[str, str], ...]
 """Groups of a row with their values."""
 
@@ -32,6 +35,43 @@ def cells(amounts: AmountsOut, columns: Sequence[str]) -> Markup:
     """What stands in these columns, as cells of a table: one text, for there are thousands."""
     inside = '</td><td class="num">'.join(_told(getattr(amounts, name), name) for name in columns)
     return Markup(f'<td class="num">{inside}</td>')  # noqa: S704 - numbers only
+
+
+def of_report(report: ReportOut, columns: Sequence[str]) -> Markup:
+    """Rows of a table, with where they lead to: one text, for there are hundreds."""
+    leads, words = Leads(report), _Words()
+    form = _TIMES.get(report.per or "", "%Y-%m-%d")
+    rows = (
+        f"<tr>{_time(row.at, form)}{_names(row, leads.drill(row), report.by, words)}"
+        f"{cells(row, columns)}<td>{_lead(leads.answers(row), words.answers)}</td></tr>"
+        for row in report.rows
+    )
+    return Markup("".join(rows))  # noqa: S704 - times, numbers, and what was escaped
+
+
+class _Words:
+    """What rows say in the language of the page, looked up once."""
+
+    def __init__(self) -> None:
+        self.others, self.unnamed = escape(_("Others")), escape(_("(no name)"))
+        self.answers = escape(_("Answers"))
+
+
+def _time(at: datetime | None, form: str) -> str:
+    return "" if at is None else f'<td class="text-nowrap">{at.strftime(form)}</td>'
+
+
+def _names(row: RowOut, opened: str | None, by: Sequence[str], words: _Words) -> str:
+    """The cells of its groups; one for all of them where it is of the others."""
+    if row.is_others and by:
+        return f'<td colspan="{len(by)}" class="text-body-secondary">{words.others}</td>'
+    labels = (escape(key.label) for key in row.keys)
+    told = (_lead(opened, label) if opened else label or words.unnamed for label in labels)
+    return "".join(f'<td class="wrap-any">{one}</td>' for one in told)
+
+
+def _lead(address: str | None, said: Markup) -> str:
+    return "" if address is None else f'<a href="{escape(address)}">{said}</a>'
 
 
 def by_day(found: Drawable, measure: str) -> Markup:
