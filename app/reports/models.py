@@ -144,7 +144,19 @@ class UsageUserTotals(_Sums, Base):
     start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
     user_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
     first_start: Mapped[int | None] = mapped_column(sa.Integer)
-    """Of a day, the quarter of the user's first answer in it: who asked up to some time of it."""
+    """The quarter of the user's first answer in it; None where an older version made the row."""
+
+
+class UsageFirstAnswers(Base):
+    """How many users had their first answer of a day or month in which quarter of it."""
+
+    __tablename__ = "usage_first_answers"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    first_start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    users: Mapped[int] = mapped_column(sa.BigInteger)
 
 
 class UsageModelTotals(_Sums, Base):
@@ -247,6 +259,8 @@ class ReportPosition(Base):
     """The same of costs, segments and times: behind while those of older events are filled in."""
     totals_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     """The same of totals: where it is not ``event_id`` they are not read, and made anew."""
+    firsts_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    """The same of first answers, which are part of the totals since a newer version."""
     totals_from: Mapped[int | None] = mapped_column(sa.Integer)
     """From this quarter on there are totals; None while there are none."""
     transaction_id: Mapped[int] = mapped_column(sa.BigInteger)

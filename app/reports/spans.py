@@ -27,6 +27,7 @@ BUCKETS_MAX = 10_000
 
 Unit = Literal["hour", "day", "week", "month"]
 UNITS: tuple[Unit, ...] = ("hour", "day", "week", "month")
+_BEGUN: tuple[tuple[int, Unit], ...] = ((DAY, "day"), (MONTH, "month"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +123,15 @@ def singles(span: Span, zone: ZoneInfo) -> Iterator[Span]:
         at = following
 
 
-def is_single(span: Span) -> bool:
-    """Whether a span of days or months is one alone, whatever its clock does meanwhile."""
-    longest = {DAY: 1.5, MONTH: 45}.get(span.width, 0)
-    return span.high - span.low <= longest * QUARTERS_IN_DAY
-
-
-def since_midnight(spans: Sequence[Span], zone: ZoneInfo) -> tuple[int, int] | None:
-    """The day's beginning, and up to when, of a ``cover`` that goes from there to a time of it."""
-    if len(spans) not in {1, 2} or spans[0].sign < 0:
-        return None
-    low, last = spans[0].low, spans[-1]
+def begun_in(spans: Sequence[Span], zone: ZoneInfo) -> Span | None:
+    """The day or month that a ``cover`` begins with, where it ends within it: up to its end."""
+    first, last = spans[0], spans[-1]
+    low = first.low if first.sign > 0 else first.high
     high = last.high if last.sign > 0 else last.low
-    begins, ends = begin_in(low, "day", zone), end_in(low, "day", zone)
-    return (low, high) if begins == low and high <= ends else None
+    for width, unit in _BEGUN:
+        if begin_in(low, unit, zone) == low and high <= end_in(low, unit, zone):
+            return Span(width, low, high)
+    return None
 
 
 def bucket_of(quarter: int, starts: Sequence[int]) -> int:

@@ -14,11 +14,11 @@ from app.links.models import Link
 from app.metering.models import UsageArchive, UsageEvent
 from app.plans.models import Plan
 from app.reports.given import store as given
-from app.reports.models import ReportPosition, UsageCorrection, UsageName, UsageUserTotals
+from app.reports.models import ReportPosition, UsageCorrection, UsageFirstAnswers, UsageName
 from app.reports.query import ATTRIBUTE, SUMS, Basis, Counted, Group
 from app.reports.sources import store as sources
 from app.reports.sources.store import Source, Wanted
-from app.reports.spans import DAY, QUARTER, Span, is_single, since_midnight
+from app.reports.spans import QUARTER, Span, begun_in
 from app.reports.top import store as top_store
 from app.tokens.models import Issuer
 from app.users.models import User
@@ -36,6 +36,9 @@ _NAMES: dict[str, Any] = {"link": Link, "issuer": Issuer, "plan": Plan}
 
 Place = tuple[int, tuple[Any, ...]]
 """A bucket's number and a group's keys."""
+
+
+Buckets = tuple[tuple[Span, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def position(session: Session) -> Position:
     counted = Counted(event_id, transaction_id, is_behind)
     if found is None:
         return Position(counted, None)
-    has_totals = found.totals_event_id == found.event_id
+    has_totals = found.totals_event_id == found.firsts_event_id == found.event_id
     return Position(
         counted, found.zone, found.wide_event_id, found.totals_from if has_totals else None
     )
@@ -141,14 +144,10 @@ def _sums_of_top(session: Session, wanted: Wanted, sort: str, limit: int) -> lis
 
 def visitors(session: Session, wanted: Wanted, *, zone: ZoneInfo) -> dict[Place, int]:
     """How many users have an answer, by bucket and group; ``zone`` is the clock of days."""
-    so_far = _visitors_since_midnight(session, wanted, zone)
-    if so_far is not None:
-        return so_far
+    begun = None if wanted.dimensions else _begun(wanted, zone)
+    if begun is not None:
+        return _visitors_since(session, begun)
     source = sources.users_of(session, wanted)
-    if _has_each_once(wanted):
-        each = sa.select(source.bucket, sa.func.count()).select_from(source.rows)
-        found = session.execute(each.group_by(source.bucket), source.given)
-        return {(bucket, ()): number for bucket, number in found}
     keys = [source.groups[group] for group in wanted.by]
     names = [f"key_{place}" for place in range(len(keys))]
     people = (
@@ -169,43 +168,31 @@ def visitors(session: Session, wanted: Wanted, *, zone: ZoneInfo) -> dict[Place,
     return {(row[0], tuple(row[1:-1])): row[-1] for row in session.execute(counts, source.given)}
 
 
-def _visitors_since_midnight(
-    session: Session, wanted: Wanted, zone: ZoneInfo
-) -> dict[Place, int] | None:
-    """Of days up to some time; None where they are no such, or when users asked is not known."""
-    found = [since_midnight(bucket, zone) for bucket in wanted.buckets]
-    days = [pair for pair in found if pair is not None]
-    if wanted.dimensions or len(days) < len(found):
+def _begun(wanted: Wanted, zone: ZoneInfo) -> Buckets | None:
+    """Where each bucket goes from the beginning of a day or month up to some time of it: these.
+
+    None where one does not, or there are no totals of it.
+    """
+    found = [begun_in(bucket, zone) for bucket in wanted.buckets]
+    spans = [span for span in found if span is not None]
+    buckets = tuple((span,) for span in spans)
+    if len(spans) < len(found) or not sources.has_user_totals(replace(wanted, buckets=buckets)):
         return None
-    whole = tuple((Span(DAY, *pair),) for pair in days)
-    if not sources.has_user_totals(replace(wanted, buckets=whole)):
-        return None
-    table = UsageUserTotals
-    spans, parameters = given.spans(session, whole)
+    return buckets
+
+
+def _visitors_since(session: Session, buckets: Buckets) -> dict[Place, int]:
+    table = UsageFirstAnswers
     given.look_up(session, each_alone=True)
-    known = sa.func.count(table.first_start)
+    spans, parameters = given.spans(session, buckets)
+    within = (table.width == spans.c.width) & (table.start == spans.c.low)
     statement = (
-        sa.select(
-            spans.c.bucket,
-            sa.func.count().filter(table.first_start < spans.c.high),
-            sa.func.count() - known,
-        )
-        .select_from(
-            spans.join(table, (table.width == spans.c.width) & (table.start == spans.c.low))
-        )
+        sa.select(spans.c.bucket, sa.func.sum(table.users))
+        .select_from(spans.join(table, within & (table.first_start < spans.c.high)))
         .group_by(spans.c.bucket)
     )
-    rows = session.execute(statement, parameters).all()
-    if any(unknown for _, _, unknown in rows):
-        return None
-    return {(bucket, ()): number for bucket, number, _ in rows}
-
-
-def _has_each_once(wanted: Wanted) -> bool:
-    """Whether each user has one row in each bucket, and there are rows of no others."""
-    if wanted.dimensions or not sources.has_user_totals(wanted) or not _is_added(wanted):
-        return False
-    return all(len(spans) == 1 and is_single(spans[0]) for spans in wanted.buckets)
+    rows = session.execute(statement, parameters)
+    return {(bucket, ()): int(number) for bucket, number in rows if number}
 
 
 def _is_added(wanted: Wanted) -> bool:

@@ -23,6 +23,7 @@ from app.reports.models import (
     UsageBySegment,
     UsageByUser,
     UsageCorrection,
+    UsageFirstAnswers,
     UsageModelTotals,
     UsageName,
     UsageTimesByLink,
@@ -58,6 +59,7 @@ TABLES = (
     UsageUserTotals,
     UsageModelTotals,
     UsageCorrection,
+    UsageFirstAnswers,
 )
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -249,12 +251,16 @@ def test_totals_that_differ_are_found(books, now):
 def test_first_answers_that_differ_are_found(books, now):
     write(books, some(now))
     count(books, now)
-    with books.begin() as session:
-        later = {UsageUserTotals.first_start: UsageUserTotals.first_start + 1}
-        session.execute(sa.update(UsageUserTotals).where(UsageUserTotals.width == 1).values(later))
-        found = {one.table for one in check.differences(session, **_around(now))}
-        session.rollback()
-    assert found == {"usage_user_totals.first_start"}
+    for table, said in (
+        (UsageUserTotals, "usage_user_totals.first_start"),
+        (UsageFirstAnswers, "usage_first_answers"),
+    ):
+        with books.begin() as session:
+            later = {"first_start": table.first_start + 1}
+            session.execute(sa.update(table).where(table.width == 1).values(later))
+            found = {one.table for one in check.differences(session, **_around(now))}
+            session.rollback()
+        assert found == {said}
 
 
 def _around(now):

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-import sqlalchemy as sa
 from app.reports import store
 from app.reports.explore import explore, totals
-from app.reports.models import UsageUserTotals
+from app.reports.proof import check
 from app.reports.query import Filters, Query
-from app.reports.spans import DAY, MONTH, Span, cover, is_single, quarter_of, singles
+from app.reports.spans import DAY, MONTH, begun_in, cover, quarter_of, singles
 from app.reports.top import store as top_store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -91,28 +90,37 @@ def test_reports_are_the_same_with_and_without_totals(counted, query):
     days=st.lists(st.integers(-1, DAYS), min_size=1, max_size=4),
     quarters=st.integers(1, 96),
 )
-def test_who_asked_up_to_a_time_of_the_day_is_found_in_totals(counted, days, quarters):
+def test_who_asked_in_a_day_or_month_up_to_a_time_is_found_in_totals(counted, days, quarters):
     query = Query(BEGIN, BEGIN + timedelta(days=DAYS), SHANGHAI, with_visitors=True)
     begins = [BEGIN + timedelta(days=day) for day in days]
-    periods = [(day, day + timedelta(minutes=15 * quarters)) for day in begins]
+    ends = timedelta(minutes=15 * quarters)
+    periods = [(day, day + ends) for day in begins]
+    periods += [(day.replace(day=1), day + ends) for day in begins]
     with counted.read() as session:
         position = store.position(session)
         plain = totals(session, query, periods, position=replace(position, totals_from=None))
         assert totals(session, query, periods, position=position) == plain
 
 
-def test_where_an_older_version_added_users_they_are_counted_in_their_quarters(counted):
-    day = min(answer.at for answer in ANSWERS).replace(hour=0, minute=0, second=0)
-    query = Query(day, day + timedelta(hours=23), SHANGHAI, with_visitors=True)
-    asked = {one.user_id for one in ANSWERS if query.since <= one.at < query.until}
-    with counted.begin() as session:
-        table, user_id = UsageUserTotals, min(asked)
-        ours = (table.width == DAY, table.user_id == user_id, table.start == quarter_of(day))
-        session.execute(sa.update(table).where(*ours).values(first_start=quarter_of(day) + 95))
-        assert explore(session, query).total.visitors == len(asked) - 1  # it is what is read
-        session.execute(sa.update(table).where(*ours).values(first_start=None))
-        assert explore(session, query).total.visitors == len(asked)
-        session.rollback()
+def test_whoever_comes_late_asked_first_when_the_answer_came(counted, now):
+    """What waited in a spool is counted after what came later, also of the same user and day."""
+    day = BEGIN + timedelta(days=DAYS + 3)
+    came = [(20, 1), (9, 1), (9, 2), (22, 2), (9, 3)]
+    for place, (hour, user_id) in enumerate(came, len(ANSWERS) + 1):
+        write(counted, [Answer(day + timedelta(hours=hour), user_id, 1)], first=place)
+        count(counted, now)
+    with counted.read() as session:
+        position = store.position(session)
+        query = Query(BEGIN, day, SHANGHAI, with_visitors=True)
+        periods = [(day, day + timedelta(hours=hour)) for hour in (9, 10, 21, 24)]
+        found = [one.visitors for one in totals(session, query, periods, position=position)]
+        assert found == [0, 3, 3, 3]
+        month = day.replace(day=1)
+        (late,) = totals(session, query, [(month, day + timedelta(days=1))], position=position)
+        assert late.visitors == len({one.user_id for one in ANSWERS if one.at >= month} | {1, 2, 3})
+    with counted.read() as session:
+        differs = check.differences(session, since=day, until=day + timedelta(days=1))
+        assert not list(differs)
 
 
 def test_few_are_looked_at_to_find_who_is_charged_most(counted, monkeypatch):
@@ -157,6 +165,5 @@ def test_spans_are_cut_into_their_days_and_months(zone):
         if span.width in {DAY, MONTH}:
             cut = list(singles(span, zone))
             assert (cut[0].low, cut[-1].high) == (span.low, span.high)
-            assert all(map(is_single, cut))
-            assert is_single(span) == (len(cut) == 1)
-    assert not is_single(Span(0, low, low + 1))
+            assert all(begun_in([one], zone) == one for one in cut)
+            assert (begun_in([span], zone) == span) == (len(cut) == 1)

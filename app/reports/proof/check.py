@@ -46,7 +46,7 @@ def differences(session: Session, *, since: datetime, until: datetime) -> Iterat
     months = set(months_from(month_of(since), month_of(until)))
     has_lines = not months & report_store.removed_months(session)
     has_totals = (
-        position.totals_event_id == position.event_id
+        position.totals_event_id == position.firsts_event_id == position.event_id
         and position.totals_from is not None
         and position.totals_from <= low
     )

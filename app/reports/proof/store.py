@@ -20,6 +20,7 @@ from app.reports.models import (
     UsageBySegment,
     UsageByUser,
     UsageCorrection,
+    UsageFirstAnswers,
     UsageModelTotals,
     UsageTimesByLink,
     UsageTimesBySegment,
@@ -103,32 +104,34 @@ def compare_days(session: Session, window: Window, each: Sequence[Span]) -> Iter
     if window.has_totals:
         yield _as_parts(session, UsageModelTotals, UsageByModel, days)
         yield _as_parts(session, UsageUserTotals, UsageByUser, days)
-        yield _first_starts(session, each)
+        yield from _first_answers(session, window, each)
     found = _of_times(session, window)
     for times in (UsageTimesByLink, UsageTimesBySegment):
         yield times.__tablename__, _kept_times(session, times, window), found
 
 
-def _first_starts(session: Session, days: Sequence[Span]) -> Compared:
-    """When users asked first in each day, of those of whom it is known."""
+def _first_answers(session: Session, window: Window, days: Sequence[Span]) -> Iterator[Compared]:
+    """When users asked first in each day, and how many of them did in each quarter."""
     spans, parameters = given.spans(session, [[day] for day in days])
-    totals, parts = UsageUserTotals, UsageByUser
-    known = (
-        sa.select(totals.user_id, totals.first_start, spans.c.low, spans.c.high)
-        .select_from(spans.join(totals, totals.start == spans.c.low))
-        .where(totals.width == DAY, totals.first_start.is_not(None))
-        .subquery()
-    )
+    totals, parts, counts = UsageUserTotals, UsageByUser, UsageFirstAnswers
+    within = (parts.start >= spans.c.low) & (parts.start < spans.c.high)
     firsts = (
         sa.select(sa.func.min(parts.start).label("first_start"))
-        .select_from(known.join(parts, parts.user_id == known.c.user_id))
-        .where(parts.width == QUARTER, parts.start >= known.c.low, parts.start < known.c.high)
-        .group_by(known.c.low, parts.user_id)
+        .select_from(spans.join(parts, (parts.width == QUARTER) & within))
+        .group_by(spans.c.low, parts.user_id)
         .subquery()
     )
-    added = [sa.select(sa.func.sum(table.c.first_start)) for table in (known, firsts)]
-    kept, found = (session.scalar(one, parameters) or 0 for one in added)
-    return "usage_user_totals.first_start", {"sum": int(kept)}, {"sum": int(found)}
+    found = sa.select(sa.func.count(), sa.func.sum(firsts.c.first_start))
+    kept = sa.select(sa.func.count(), sa.func.sum(totals.first_start)).where(
+        totals.width == DAY, totals.start >= window.low, totals.start < window.high
+    )
+    counted = sa.select(
+        sa.func.sum(counts.users), sa.func.sum(counts.users * counts.first_start)
+    ).where(counts.width == DAY, counts.start >= window.low, counts.start < window.high)
+    names = ("users", "first_starts")
+    expected = _sums(names, session.execute(found, parameters).one())
+    yield "usage_user_totals.first_start", _sums(names, session.execute(kept).one()), expected
+    yield counts.__tablename__, _sums(names, session.execute(counted).one()), expected
 
 
 def _of_times(session: Session, window: Window) -> Sums:

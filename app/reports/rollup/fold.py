@@ -118,8 +118,8 @@ class Fold:
         self.by_user = Sums(USER_KEY, EVENT_SUMS)
         self.by_model = Sums(MODEL_KEY, LINE_SUMS)
         self.user_totals = Sums(USER_TOTALS_KEY, EVENT_SUMS)
-        self.first_starts: dict[tuple[int, int], int] = {}
-        """Of a day and a user, the quarter of the first answer."""
+        self.first_starts: dict[tuple[int, int, int], int] = {}
+        """Of a width, its start and a user, the quarter of the first answer."""
         self.model_totals = Sums(MODEL_TOTALS_KEY, LINE_SUMS)
         self.by_segment = Sums(SEGMENT_KEY, EVENT_SUMS)
         self.times_by_link = Sums(LINK_TIMES_KEY, TIMES)
@@ -140,11 +140,8 @@ class Fold:
         sums = (1, event.points, event.charge, *tokens, *costs)
         place = (event.link_id, app_id)
         segment = (event.segment_id, event.plan_id, event.issuer_id)
-        spans = self._spans(event.received_at)
-        (_, quarter), (_, day), _ = spans
-        before = self.first_starts.get((day, event.user_id), quarter)
-        self.first_starts[day, event.user_id] = min(before, quarter)
-        for width, start in spans:
+        quarter = quarter_of(event.received_at)
+        for width, start in self._spans(quarter):
             self.by_link.add((width, start, *place), sums)
             self.by_user.add((width, start, event.user_id, *place), sums)
             self.by_segment.add((width, start, *segment, *place), sums)
@@ -153,14 +150,15 @@ class Fold:
                 self.model_totals.add((width, start, model_id, kind_id), values)
             if width == QUARTER:
                 continue
-            self.user_totals.add((width, start, event.user_id), sums)
+            who = (width, start, event.user_id)
+            self.user_totals.add(who, sums)
+            self.first_starts[who] = min(self.first_starts.get(who, quarter), quarter)
             if event.running_time_ms is not None:
                 bucket = bucket_of(event.running_time_ms)
                 self.times_by_link.add((width, start, *place, bucket), (1,))
                 self.times_by_segment.add((width, start, *segment, bucket), (1,))
 
-    def _spans(self, at: datetime) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-        quarter = quarter_of(at)
+    def _spans(self, quarter: int) -> tuple[tuple[int, int], ...]:
         day = local_day(quarter, self._zone)
         if day not in self._days:
             self._days[day] = day_start(day, self._zone), month_start(day, self._zone)

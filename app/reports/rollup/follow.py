@@ -88,12 +88,13 @@ def advance(
     if not events and position.wide_event_id < position.event_id:
         filled = _fill(session, position, zone, events_max)
     elif not events:
-        _derive_totals(session, position)
+        _derive_totals(session, position, zone)
     if _places(position) != before:
         position.moved_at = now
         session.flush()
     is_done = (
         position.wide_event_id == position.totals_event_id == position.event_id
+        and position.firsts_event_id == position.event_id
         and position.totals_from == 0
         and position.event_id >= decided.event_id
         and position.transaction_id >= decided.transaction_id
@@ -117,7 +118,7 @@ def restart(session: Session, *, zone: ZoneInfo, now: datetime) -> None:
     position = store.lock_position(session, zone=zone.key, now=now)
     store.empty(session)
     position.event_id = position.wide_event_id = position.transaction_id = 0
-    position.totals_event_id = position.totals_from = 0
+    position.totals_event_id = position.firsts_event_id = position.totals_from = 0
     position.zone, position.moved_at = zone.key, now
     session.flush()
 
@@ -135,6 +136,7 @@ def _places(position: ReportPosition) -> tuple[int | None, ...]:
         position.event_id,
         position.wide_event_id,
         position.totals_event_id,
+        position.firsts_event_id,
         position.totals_from,
         position.transaction_id,
     )
@@ -150,9 +152,10 @@ def _count_events(
     if position.wide_event_id == after:
         store.add(session, folded)
         position.wide_event_id = upto
-        if position.totals_event_id == after and position.totals_from is not None:
+        is_there = position.totals_event_id == position.firsts_event_id == after
+        if is_there and position.totals_from is not None:
             totals.add(session, folded, since=position.totals_from)
-            position.totals_event_id = upto
+            position.totals_event_id = position.firsts_event_id = upto
     else:  # what is between is filled in first: each position stands for all below it
         store.add_base(session, folded)
     position.event_id = upto
@@ -169,12 +172,14 @@ def _fill(session: Session, position: ReportPosition, zone: ZoneInfo, events_max
     return number
 
 
-def _derive_totals(session: Session, position: ReportPosition) -> None:
+def _derive_totals(session: Session, position: ReportPosition, zone: ZoneInfo) -> None:
     """The totals of one more day, unless there are those of all."""
-    if position.totals_event_id != position.event_id:  # of another version, or while it was filled
-        position.totals_event_id, position.totals_from = position.event_id, None
+    reached = {position.totals_event_id, position.firsts_event_id}
+    if reached != {position.event_id}:  # of another version, or while it was filled
+        position.totals_event_id = position.firsts_event_id = position.event_id
+        position.totals_from = None
     if position.totals_from != 0:
-        position.totals_from = totals.derive_day_before(session, position.totals_from)
+        position.totals_from = totals.derive_day_before(session, position.totals_from, zone)
 
 
 def _folded(session: Session, after: int, upto: int, zone: ZoneInfo) -> tuple[Fold, int]:

@@ -4,15 +4,24 @@ They are made of the sums by user and by model, so that they can always be made 
 those of what was counted before there were totals come about, from the newest day back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.db import Base, Otherwise, upsert_adding
-from app.reports.models import UsageByModel, UsageByUser, UsageModelTotals, UsageUserTotals
-from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, Fold
+from app.reports.models import (
+    UsageByModel,
+    UsageByUser,
+    UsageFirstAnswers,
+    UsageModelTotals,
+    UsageUserTotals,
+)
+from app.reports.rollup.firsts import store as firsts
+from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, Fold, Sums
 from app.reports.spans import DAY, MONTH, QUARTER
 
 
@@ -34,29 +43,26 @@ _ALL = (
     _Totals(_table(UsageUserTotals), _table(UsageByUser), (DAY, MONTH), EVENT_SUMS),
     _Totals(_table(UsageModelTotals), _table(UsageByModel), (QUARTER, DAY, MONTH), LINE_SUMS),
 )
-TABLES: tuple[type[Base], ...] = (UsageUserTotals, UsageModelTotals)
+TABLES: tuple[type[Base], ...] = (UsageUserTotals, UsageModelTotals, UsageFirstAnswers)
 
 
 def add(session: Session, folded: Fold, since: int) -> None:
     """Add these events to the totals of spans that begin from the quarter ``since`` on."""
     users, models = folded.user_totals, folded.model_totals
-    rows = [
-        row | {"first_start": _first_start(folded, row)}
-        for row in users.rows()
-        if row["start"] >= since
-    ]
+    rows = firsts.with_firsts(folded, _since(since, users))
+    firsts.add(session, rows)
     least = Otherwise(least="first_start")
     upsert_adding(UsageUserTotals, session, rows, key=users.key, add=users.columns, otherwise=least)
-    rows = [row for row in models.rows() if row["start"] >= since]
-    upsert_adding(UsageModelTotals, session, rows, key=models.key, add=models.columns)
+    upsert_adding(
+        UsageModelTotals, session, _since(since, models), key=models.key, add=models.columns
+    )
 
 
-def _first_start(folded: Fold, row: Mapping[str, int]) -> int | None:
-    is_of_day = row["width"] == DAY
-    return folded.first_starts[row["start"], row["user_id"]] if is_of_day else None
+def _since(since: int, sums: Sums) -> list[dict[str, Any]]:
+    return [row for row in sums.rows() if row["start"] >= since]
 
 
-def derive_day_before(session: Session, before: int | None) -> int:
+def derive_day_before(session: Session, before: int | None, zone: ZoneInfo) -> int:
     """Make the totals of the last day with answers before that quarter; of all after it, for None.
 
     Returns from where on there are totals then, which is 0 when there is nothing more to do.
@@ -69,27 +75,8 @@ def derive_day_before(session: Session, before: int | None) -> int:
     for totals in _ALL:
         for width in totals.widths:
             _derive(session, totals, width, low, before)
-    _derive_first_starts(session, low, before)
+    firsts.derive(session, low, before, zone)
     return low
-
-
-def _derive_first_starts(session: Session, low: int, high: int | None) -> None:
-    """Of the one day with answers in between."""
-    whole, parts = UsageUserTotals, UsageByUser
-    first = (
-        sa.select(parts.user_id.label("user_id"), sa.func.min(parts.start).label("start"))
-        .where(parts.width == QUARTER, parts.start >= low)
-        .group_by(parts.user_id)
-    )
-    if high is not None:
-        first = first.where(parts.start < high)
-    firsts = first.subquery()
-    session.execute(
-        sa.update(whole)
-        .where(whole.width == DAY, whole.start == low, whole.user_id == firsts.c.user_id)
-        .values(first_start=firsts.c.start),
-        execution_options={"synchronize_session": False},
-    )
 
 
 def _derive(session: Session, totals: _Totals, width: int, low: int, high: int | None) -> None:
