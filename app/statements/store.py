@@ -378,9 +378,7 @@ def _line_sums(session: Session, received: Mapping[int, datetime]) -> dict[int, 
 
 def _charges(session: Session, event_ids: Sequence[int]) -> dict[int, tuple[Any, int, datetime]]:
     statement = (
-        sa.select(
-            Transaction.event_id, Account.user_id, Transaction.amount, Transaction.posted_at
-        )
+        sa.select(Transaction.event_id, Account.user_id, Transaction.amount, Transaction.posted_at)
         .join(Account, Account.id == Transaction.wallet_id)
         .where(Transaction.event_id.in_(event_ids))
     )
