@@ -109,6 +109,16 @@ def test_chosen_columns_are_on_the_page_and_in_the_files(house, used):
     program.get("/usage/report?plan=nothing", status=404)
 
 
+def test_a_report_without_corrections_says_what_its_margin_leaves_out(house, used):
+    browser = house.browser("viewer")
+    for narrowed, leaves_out in (("by=user&by=link", False), ("by=plan", True), ("app=x", True)):
+        browser.get(f"/admin/usage/?period=7d&{narrowed}&column=margin&column=charge")
+        assert ("net and margin of this report are of the charge alone" in browser.text()) is (
+            leaves_out
+        )
+        assert ("not told for such a report" in browser.text()) is leaves_out
+
+
 def test_refusals_and_unfinished_questions_are_reported(house, used):
     now = house.now
     quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)

@@ -34,9 +34,13 @@ class AmountsOut(BaseModel):
     points: Amount
     charge: Amount
     corrections: Amount | None = Field(
-        description="What re-ratings, reversals and refunds added to the charge; mostly below zero."
+        description="What re-ratings, reversals and refunds added to the charge; mostly below zero. "
+        "Null in a report by or of apps, models, kinds of nodes, plans or attributes: corrections "
+        "are of users and links."
     )
-    net: Amount = Field(description="The charge with its corrections.")
+    net: Amount = Field(
+        description="The charge with its corrections; the charge alone where these are null."
+    )
     input_tokens: int
     output_tokens: int
     embedding_tokens: int
@@ -47,8 +51,8 @@ class AmountsOut(BaseModel):
     )
     costed_points: Amount = Field(description="The points whose cost is known.")
     margin: Amount | None = Field(
-        description="The net charge without the cost; null where the cost of some points is not "
-        "known."
+        description="The net charge without the cost, so before corrections where these are null; "
+        "null where the cost of some points is not known."
     )
     margin_percent: Amount | None = Field(description="The margin of the net charge, in per cent.")
     median_ms: int | None = Field(
