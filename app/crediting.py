@@ -50,18 +50,20 @@ def expire_grants(runtime: Runtime, now: datetime) -> None:
 def give_monthly_credit(runtime: Runtime, now: datetime) -> None:
     """Give plans' credit of this month to whom the gate never asks the books about.
 
-    That are those who may owe without end. Who may not is given it when they come.
+    That are those who may owe without end: whoever of them anything was booked for this month,
+    however long nobody looked. Who may not is given it when they come, or here soon after.
     """
     month = periods_at(now, runtime.settings.zone).month
-    since = max(now - 2 * GIVE_EVERY, month.starts_at)
-    for moved in expiring.give_due(
-        runtime.db,
-        currency=runtime.settings.billing.currency,
-        renewals=_renewals(runtime, now),
-        since=since,
-        now=now,
-    ):
-        runtime.gate.set_balance(moved.user_id, moved.balance, moved.version)
+    recently = max(now - 2 * GIVE_EVERY, month.starts_at)
+    for without_asking, since in ((True, month.starts_at), (False, recently)):
+        for moved in expiring.give_due(
+            runtime.db,
+            currency=runtime.settings.billing.currency,
+            renewals=_renewals(runtime, now, without_asking=without_asking),
+            since=since,
+            now=now,
+        ):
+            runtime.gate.set_balance(moved.user_id, moved.balance, moved.version)
 
 
 def note_credit(runtime: Runtime, now: datetime) -> None:
@@ -73,10 +75,14 @@ def note_credit(runtime: Runtime, now: datetime) -> None:
     expiring.catch_up(runtime.db, currency=currency, now=now, batches=CATCH_UP_BATCHES_MAX)
 
 
-def _renewals(runtime: Runtime, now: datetime) -> Renewals:
+def _renewals(runtime: Runtime, now: datetime, *, without_asking: bool = False) -> Renewals:
     settings = runtime.settings
     return functools.partial(
-        monthly_credit, configured=parse_configured(settings.issuers), zone=settings.zone, now=now
+        monthly_credit,
+        configured=parse_configured(settings.issuers),
+        zone=settings.zone,
+        now=now,
+        without_asking=without_asking,
     )
 
 

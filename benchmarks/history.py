@@ -103,7 +103,7 @@ def main() -> None:
     rng = random.Random(options.seed)
     with open_desk() as desk:
         now = desk.now
-        begun = now - timedelta(days=options.days)
+        begun = first_moment(now, options.days)
         office.prepare(desk, begun)
         keys = dict(made_links(desk))
         people = list(made_people(desk, rng, options.people, begun))
@@ -208,6 +208,11 @@ def top_up(desk: Desk, person: Person, moment: datetime, key: str) -> None:
     changes.top_up(desk.db, change, actor=desk.actor, now=moment)
 
 
+def first_moment(now: datetime, days: int) -> datetime:
+    """No question is older."""
+    return (now - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def times(rng: random.Random, now: datetime, days: int, chats: int) -> Iterator[datetime]:
     """Working hours, quiet weekends, slow growth."""
     weights = [
@@ -218,7 +223,7 @@ def times(rng: random.Random, now: datetime, days: int, chats: int) -> Iterator[
     ]
     for day in rng.choices(range(days + 1), weights, k=chats):
         hour = min(max(rng.gauss(6, 2.6), 0), 23.9)  # UTC: the early afternoon of Shanghai
-        start = (now - timedelta(days=days - day)).replace(hour=0, minute=0, second=0)
+        start = first_moment(now, days) + timedelta(days=day)
         moment = start + timedelta(hours=hour, seconds=rng.uniform(0, 59))
         if moment < now:
             yield moment

@@ -60,10 +60,17 @@ def prepare(desk: Desk, since: datetime) -> None:
             return
         spec = PlanSpec(name=STAFF, monthly_credit=Decimal(60))
         plan_commands.create(session, spec, actor=desk.actor, now=since)
-        book = PriceBook(currency=desk.settings.billing.currency, cost_per_point=Decimal("0.62"))
-        begins = None if price_store.has_any(session) else since
-        prices = PriceSpec(book=book, effective_at=begins, note="with what a point costs us")
-        price_commands.publish(session, prices, currency=book.currency, actor=FINANCE, now=desk.now)
+        _publish(session, desk, since)
+        _publish(session, desk, desk.now)  # over those that the first start has published
+
+
+def _publish(session: Session, desk: Desk, at: datetime) -> None:
+    """As at that time: whatever is published later takes over from it then."""
+    book = PriceBook(currency=desk.settings.billing.currency, cost_per_point=Decimal("0.62"))
+    found = price_store.find_in_force(session, at)
+    if found is None or found.digest != book.digest():
+        prices = PriceSpec(book=book, note="with what a point costs us")
+        price_commands.publish(session, prices, currency=book.currency, actor=FINANCE, now=at)
 
 
 def employ(rng: random.Random, user: User) -> None:

@@ -40,6 +40,7 @@ WORDS = {
     "event_not_charged": (_("An answer without its charge"), COMPARE_EVENT),
     "charge_differs": (_("A charge other than its answer says"), COMPARE_EVENT),
     "charged_to_another": (_("An answer charged to another wallet"), COMPARE_EVENT),
+    "charged_at_another_time": (_("A charge of another time than its answer"), COMPARE_EVENT),
     "lines_differ": (_("The lines of an answer do not add up"), COMPARE_EVENT),
     "archive_differs": (
         _("Archived answers differ from the archive’s manifest"),

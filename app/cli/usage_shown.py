@@ -13,6 +13,9 @@ from app.reports.events.store import ListedEvent, Movement
 from app.reports.query import Amounts, Report, Row
 
 OTHERS = "(others)"
+WITHOUT_CORRECTIONS = (
+    "Corrections, such as refunds, are of users and links: a margin here is of the charge alone."
+)
 _TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
 
 
@@ -45,7 +48,8 @@ def report_table(report: Report) -> list[object]:
     upto = f"Counted up to answer {counted.event_id} and transaction {counted.transaction_id}."
     if counted.is_behind:
         upto += " There are newer ones, which are not counted yet."
-    return [table(headings, rows, empty="Nothing was used."), upto]
+    said = [table(headings, rows, empty="Nothing was used."), upto]
+    return said if report.total.corrections is not None else [*said, WITHOUT_CORRECTIONS]
 
 
 def _more(report: Report) -> list[tuple[str, Callable[[Amounts], Any]]]:

@@ -125,7 +125,7 @@ def revoke(
 
     Raises:
         GrantNotFound: the transaction is no grant.
-        GrantEnded: it has expired.
+        GrantEnded: it has expired, whether the worker has booked that yet or not.
         GrantUsedUp: nothing is left of it.
         EntryInvalid: there is no reason.
     """
@@ -136,10 +136,10 @@ def revoke(
             raise GrantNotFound(f"transaction {transaction_id} is no grant")
         wallet = writer.lock_wallet_of(session, _transaction(session, row))
         session.refresh(row)
-        if row.closed_as == "expired":
-            raise GrantEnded(f"the credit of transaction {transaction_id} has expired already")
         if row.closed_as == "revoked":
             return Revoked(_funded(wallet, _transaction(session, row), is_replay=True), row.lapsed)
+        if row.closed_as == "expired" or _is_over(row, now):
+            raise GrantEnded(f"the credit of transaction {transaction_id} has expired already")
         if not _left(session, wallet, row):
             raise GrantUsedUp(
                 f"all of the credit of transaction {transaction_id} was spent: nothing is left "
@@ -177,6 +177,10 @@ def _note_revoked(
         ),
         reason=reason,
     )
+
+
+def _is_over(row: Grant, now: datetime) -> bool:
+    return row.expires_at is not None and row.expires_at <= now
 
 
 def _left(session: Session, wallet: Account, row: Grant) -> int:

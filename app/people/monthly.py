@@ -20,8 +20,12 @@ def monthly_credit(
     configured: Sequence[IssuerSpec],
     zone: ZoneInfo,
     now: datetime,
+    without_asking: bool = False,
 ) -> dict[int, Monthly]:
-    """By user; those whose plan gives nothing are absent, so are guests and who may not ask."""
+    """By user; those whose plan gives nothing are absent, so are guests and who may not ask.
+
+    With ``without_asking`` only who may owe without end: the gate never asks the books about them.
+    """
     plans = Plans.load(session, configured)
     periods = periods_at(now, zone)
     found = {}
@@ -29,6 +33,8 @@ def monthly_credit(
         plan = plans.of(user)
         is_guest = plans.issuers[user.issuer_id].kind == "guest"
         if not plan.monthly_credit or is_guest or user.status != "active":
+            continue
+        if without_asking and plan.credit_limit is not None:
             continue
         found[user.id] = Monthly(
             plan_id=plan.id,

@@ -178,7 +178,7 @@ class Amounts:
 
     @property
     def net(self) -> int:
-        """What was charged in the end."""
+        """What was charged in the end; without the corrections where these are None."""
         return self.charge + (self.corrections or 0)
 
     @property
@@ -188,7 +188,7 @@ class Amounts:
 
     @property
     def margin(self) -> int | None:
-        """What is left of the net charge; None where the cost of any point is not known."""
+        """What is left of the net charge, as that is; None where the cost of a point is unknown."""
         return self.net - self.cost if self.costed_points == self.points else None
 
     @property

@@ -33,6 +33,7 @@ _WORDS = {
         "total": "合计",
         "counted": "计至回答 {event} 与流水 {transaction}。",
         "more": "共 {count} 行，完整数据见 CSV 附件。",
+        "uncorrected": "更正（如退款、重新计价）只归属于用户和链接：此处的净额和毛利不含更正。",
         "at": "时间",
         "user": "用户",
         "link": "链接",
@@ -67,6 +68,8 @@ _WORDS = {
         "total": "Total",
         "counted": "Counted up to answer {event} and transaction {transaction}.",
         "more": "{count} rows in all; the CSV has every one.",
+        "uncorrected": "Corrections, such as refunds and answers priced again, are of users and "
+        "links: net and margin here are without them.",
         "at": "Time",
         "user": "User",
         "link": "Link",
@@ -92,6 +95,7 @@ _WORDS = {
     },
 }
 _NANO = frozenset({"points", "charge", "corrections", "net", "cost", "margin"})
+_CORRECTED = frozenset({"net", "margin", "margin_percent"})
 _CELL = "padding:4px 10px;border-bottom:1px solid #ddd;text-align:"
 
 
@@ -132,7 +136,7 @@ def plain(said: Said, locale: str) -> str:
             subject(said, locale),
             _period(said, locale),
             *(f"{heading}: {value}" for heading, value in sums),
-            _counted(said, words),
+            *_notes(said, words),
         ]
     )
 
@@ -149,7 +153,7 @@ def html(said: Said, locale: str) -> str:
         lines.append(_line("td", [*at, *labels], _sums(said, row.amounts)))
     first = [words["total"], *[""] * (len(groups) - 1)] if groups else []
     lines.append(_line("th", first, _sums(said, report.total)))
-    notes = [_counted(said, words)]
+    notes = _notes(said, words)
     if len(report.rows) > ROWS_MAX:
         notes.insert(0, words["more"].format(count=len(report.rows)))
     return (
@@ -187,6 +191,9 @@ def _period(said: Said, locale: str) -> str:
     return _WORDS[locale]["period"].format(since=since, until=until, zone=said.zone)
 
 
-def _counted(said: Said, words: dict[str, str]) -> str:
+def _notes(said: Said, words: dict[str, str]) -> list[str]:
+    """How far it counts, and what a reader could take some column for."""
     counted = said.report.counted
-    return words["counted"].format(event=counted.event_id, transaction=counted.transaction_id)
+    upto = words["counted"].format(event=counted.event_id, transaction=counted.transaction_id)
+    is_uncorrected = said.report.total.corrections is None and _CORRECTED & set(said.shown)
+    return [upto, words["uncorrected"]] if is_uncorrected else [upto]

@@ -32,7 +32,7 @@ for row in map(json.loads, (root / "transactions.jsonl").open("rb")):  # along e
     require(link == link | must and digest(link) == row["hash"], f"transaction {row['id']}")
     require("words" not in row or digest(row["words"]) == link["words_hash"], f"words {row['id']}")
     chains[wallet] = (sequence + 1, balance + amount, row["hash"])
-    charges |= {event: (wallet, -amount)} if link["kind"] == "charge" else {}
+    charges |= {event: (wallet, -amount, link["posted_at"])} if link["kind"] == "charge" else {}
     totals.update({link["kind"]: 1, "wallets": amount, house: -amount})
 for event in map(json.loads, (root / "events.jsonl").open("rb")):
     sums = [sum(line[what] for line in event["lines"]) for what in ("points", "charge")]
@@ -40,8 +40,8 @@ for event in map(json.loads, (root / "events.jsonl").open("rb")):
     if event["archive"]:  # its lines lie there, with a digest over what all answers in it took
         archives[event["archive"]] += int(digest([event["id"], *took]), 16) if any(took) else 0
         sums = sums if event["lines"] else took
-    charged = charges.pop(event["id"], None) == (f"wallet:{event['user']}", event["charge"])
-    require(charged and sums == took, f"event {event['id']}")
+    charge = (f"wallet:{event['user']}", event["charge"], event["received_at"])
+    require(charges.pop(event["id"], None) == charge and sums == took, f"event {event['id']}")
     totals.update(events=1, lines=len(event["lines"]), points=sums[0], charged=sums[1])
 for at in map(json.loads, (root / "accounts.jsonl").open("rb")):
     state = chains.pop(at["name"], (0, totals[at["name"]], "0" * 64))  # the house: a sum

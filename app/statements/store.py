@@ -56,6 +56,7 @@ class EventFacts:
     line_charge: int
     charged_user_id: int | None
     charged: int | None
+    charged_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +347,7 @@ def _facts(session: Session, page: Sequence[UsageEvent]) -> Iterator[EventFacts]
     charges = _charges(session, [event.id for event in page])
     for event in page:
         line_points, line_charge = lines.get(event.id, (0, 0))
-        charged_user_id, charged = charges.get(event.id, (None, None))
+        charged_user_id, charged, charged_at = charges.get(event.id, (None, None, None))
         yield EventFacts(
             id=event.id,
             user_id=event.user_id,
@@ -360,6 +361,7 @@ def _facts(session: Session, page: Sequence[UsageEvent]) -> Iterator[EventFacts]
             line_charge=line_charge,
             charged_user_id=charged_user_id,
             charged=charged,
+            charged_at=charged_at,
         )
 
 
@@ -374,14 +376,14 @@ def _line_sums(session: Session, received: Mapping[int, datetime]) -> dict[int, 
     return sums
 
 
-def _charges(session: Session, event_ids: Sequence[int]) -> dict[int, tuple[Any, Any]]:
+def _charges(session: Session, event_ids: Sequence[int]) -> dict[int, tuple[Any, int, datetime]]:
     statement = (
-        sa.select(Transaction.event_id, Account.user_id, Transaction.amount)
+        sa.select(Transaction.event_id, Account.user_id, Transaction.amount, Transaction.posted_at)
         .join(Account, Account.id == Transaction.wallet_id)
         .where(Transaction.event_id.in_(event_ids))
     )
     return {
-        event_id: (user_id, -amount)
-        for event_id, user_id, amount in session.execute(statement)
+        event_id: (user_id, -amount, posted_at)
+        for event_id, user_id, amount, posted_at in session.execute(statement)
         if event_id is not None
     }

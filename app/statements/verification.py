@@ -31,6 +31,7 @@ CODES = (
     "event_not_charged",
     "charge_differs",
     "charged_to_another",
+    "charged_at_another_time",
     "lines_differ",
     "archive_differs",
     "charge_without_event",
@@ -183,6 +184,14 @@ def _broken_event(event: EventFacts, *, is_archived: bool) -> Iterator[Finding]:
             "charged_to_another",
             f"{where} is of user {event.user_id}, its transaction changed the wallet of user "
             f"{event.charged_user_id}. Compare both with a backup.",
+            ids,
+        )
+    if event.charged_at is not None and event.charged_at != event.received_at:
+        yield Finding(
+            "charged_at_another_time",
+            f"{where} was received at {event.received_at}, its transaction is of "
+            f"{event.charged_at}: statements of a day or month may count it in another. "
+            "Compare both with a backup.",
             ids,
         )
     lines = (event.line_points, event.line_charge)

@@ -1,11 +1,12 @@
 """Every SQL statement on users."""
 
+import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db import insert_ignoring
 from app.errors import Conflict, NotFound
@@ -31,6 +32,9 @@ class UserNotFound(NotFound):
 
 
 NAMES_AT_ONCE = 500
+_ESCAPE = "/"
+_HAVE_TWINS = frozenset("iIkK")
+"""The letters of ASCII that others become in lower case: İ and the sign of Kelvin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ def find_meant(session: Session, subjects: Collection[str]) -> dict[str, list[tu
 
 def count_matching(session: Session, wanted: Wanted) -> int:
     """How many users match everything wanted."""
-    counted = sa.select(sa.func.count()).select_from(User).where(*_conditions(wanted))
+    counted = sa.select(sa.func.count()).select_from(User).where(*_conditions(session, wanted))
     return session.scalar(counted) or 0
 
 
@@ -163,12 +167,12 @@ def search(
 
     ``after`` are balance and id of the last one of the page before; only the orders by balance look
     at the former. Text is looked for anywhere in subject and name, and at the beginning of the uid.
-    That, and any order but by age, reads the whole table: tens of milliseconds for 50,000 users.
+    That, and any order but by age, reads the whole table: some 20 ms for 50,000 users.
     """
     statement = (
         sa.select(User, _issuers.c.name)
         .join(_issuers, _issuers.c.id == User.issuer_id)
-        .where(*_conditions(wanted))
+        .where(*_conditions(session, wanted))
         .limit(limit)
     )
     statement = _ordered(session, statement, order, after)
@@ -201,11 +205,11 @@ def _ordered(
     return statement.order_by(*(one.desc() if is_falling else one for one in place))
 
 
-def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(session: Session, wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
     if wanted.text:
         yield sa.or_(
-            User.subject.icontains(wanted.text, autoescape=True),
-            User.name.icontains(wanted.text, autoescape=True),
+            _holds(session, User.subject, wanted.text),
+            _holds(session, User.name, wanted.text),
             User.uid.startswith(wanted.text, autoescape=True),
         )
     if wanted.subject is not None:
@@ -221,6 +225,44 @@ def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
         plan_id, issuer_ids = wanted.plan
         by_default = User.plan_id.is_(None) & User.issuer_id.in_(sorted(issuer_ids))
         yield sa.or_(User.plan_id == plan_id, by_default)
+
+
+def _holds(
+    session: Session, column: InstrumentedAttribute[Any], text: str
+) -> sa.ColumnElement[bool]:
+    """Whether the text is anywhere in the column, in capitals or not.
+
+    SQLite looks past the case of ASCII by itself, and knows no other. PostgreSQL takes most of the
+    time to bring every text into lower case, as ILIKE does with text and pattern for each row: so
+    it first looks for what it can find by ASCII's rules alone.
+    """
+    pattern = _pattern([text])
+    if session.get_bind().dialect.name == "sqlite":
+        # To look for escapes takes it longer than the rest.
+        return column.like(pattern, escape=_ESCAPE if _ESCAPE in pattern else None)
+    exact = sa.func.lower(column).like(sa.func.lower(pattern), escape=_ESCAPE)
+    if not (runs := _cheap_runs(text)):
+        return exact
+    simple = sa.func.lower(column.collate("C"))
+    return simple.like(_pattern(runs), escape=_ESCAPE) & exact
+
+
+def _cheap_runs(text: str) -> list[str]:
+    """The parts of a text that are there by ASCII's rules wherever the text is by any."""
+    kept = "".join(
+        one.lower()
+        if one not in _HAVE_TWINS and (one.isascii() or unicodedata.category(one) == "Lo")
+        else "\0"  # no text can hold it
+        for one in text
+    )
+    return [run for run in kept.split("\0") if run]
+
+
+def _pattern(parts: Collection[str]) -> str:
+    """For LIKE: these parts in this order, anything before, between and after."""
+    for special in (_ESCAPE, "%", "_"):
+        parts = [part.replace(special, _ESCAPE + special) for part in parts]
+    return "".join(("%", "%".join(parts), "%"))
 
 
 def load_subjects(session: Session, user_ids: Collection[int]) -> dict[int, str]:

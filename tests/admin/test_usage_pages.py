@@ -8,10 +8,13 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from types import SimpleNamespace
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from app.admin.resources import overview
+from app.closings import closing
+from app.closings.closing import Order
+from app.closings.months import month_at, month_text, window
 from app.funding import changes
 from app.funding.changes import Change
 from app.metering.models import UsageEvent
@@ -107,6 +110,33 @@ def test_chosen_columns_are_on_the_page_and_in_the_files(house, used):
     program.get("/usage/report?by=attribute:", status=422)
     program.get("/usage/report?attribute=department", status=422)
     program.get("/usage/report?plan=nothing", status=404)
+
+
+def test_a_report_without_corrections_says_what_its_margin_leaves_out(house, used):
+    browser = house.browser("viewer")
+    for narrowed, leaves_out in (("by=user&by=link", False), ("by=plan", True), ("app=x", True)):
+        browser.get(f"/admin/usage/?period=7d&{narrowed}&column=margin&column=charge")
+        assert ("net and margin of this report are of the charge alone" in browser.text()) is (
+            leaves_out
+        )
+        assert ("not told for such a report" in browser.text()) is leaves_out
+
+
+def test_a_report_of_closed_time_says_that_it_counts_the_books_as_they_stand(house, used):
+    program, browser = house.program("usage:read"), house.browser("viewer")
+    month = month_at(house.now - timedelta(days=31), house.settings.zone)
+    over = window(month, house.settings.zone)
+    closed, after = (
+        "/usage/report?" + urlencode({"since": since.isoformat(), "until": house.now.isoformat()})
+        for since in (over.starts_at, over.ends_at)
+    )
+    assert program.get(closed)["closed_to"] is None
+    order = Order(month, house.settings.zone, "CNY", None, timedelta(0), ACTOR, house.now)
+    list(closing.close(house.db, order))
+    assert program.get(closed)["closed_to"] == month_text(month)
+    assert program.get(after)["closed_to"] is None
+    browser.get("/admin" + closed.replace("report", ""))
+    assert f"Closed up to {month_text(month)}. This report counts" in browser.text()
 
 
 def test_refusals_and_unfinished_questions_are_reported(house, used):

@@ -44,6 +44,8 @@ def test_reports_say_what_was_used_and_how_far_they_count(shell, stage):
     )
     assert "gpt-4o" in shown
     assert "total" in shown
+    assert "a margin here is of the charge alone" in shown
+    assert "of the charge alone" not in shell.text("usage", "explore", "--by", "link")
     assert shell.error("usage", "explore", "--zone", "Mars/Olympus")["code"] == "zone_unknown"
     only = shell.json("usage", "explore", "--user", "person-1", "--link", "demo", "--app", "a")
     assert only["total"]["questions"] == 1

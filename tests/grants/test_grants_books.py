@@ -81,7 +81,10 @@ def test_revoking_takes_what_is_left_and_is_done_once(purse):
     assert (again.lapsed, again.funded.is_replay) == (3 * NANO, True)
     assert purse.expire(25) == []
     ended = purse.grant(5, until=24)
-    purse.expire(25)
+    with pytest.raises(GrantEnded):
+        purse.revoke(ended, after=24)  # over, though no worker has come by
+    assert purse.expire(25)[0].lapsed == 5 * NANO
+    assert purse.rows()[-1].closed_as == "expired"
     with pytest.raises(GrantEnded):
         purse.revoke(ended, after=26)
     with pytest.raises(GrantNotFound):

@@ -102,23 +102,55 @@ def test_many_wallets_are_done_in_parts_and_a_killed_run_is_gone_on_with(purse, 
     assert purse.shop.stage.findings() == []
 
 
-def test_jobs_give_expire_and_tell_the_gate(purse, monkeypatch):
-    told = {}
+def worker(purse: Purse, told: dict[int, int]) -> SimpleNamespace:
+    """What jobs are run with; ``told`` is what the gate heard, by user."""
     settings = SimpleNamespace(billing=SimpleNamespace(currency="CNY"), issuers=[], zone=RULES.zone)
-    spool = SimpleNamespace(status=lambda: EMPTY)
-    runtime = SimpleNamespace(
+    return SimpleNamespace(
         db=purse.db,
         settings=settings,
-        spool=spool,
+        spool=SimpleNamespace(status=lambda: EMPTY),
         gate=SimpleNamespace(set_balance=lambda user, balance, _: told.update({user: balance})),
     )
+
+
+def hire(purse: Purse, users: tuple[int, ...], credit_limit: int | None, name: str) -> int:
+    """Give users a plan with four a month; its id."""
     actor = Actor("tests", "cli")
     with purse.db.begin() as session:
         plan_commands.ensure_builtin(session, actor=actor, now=purse.now)
-        spec = plan_commands.PlanSpec(name="staff", monthly_credit=4, credit_limit=None)
-        staff = plan_commands.create(session, spec, actor=actor, now=purse.now)
-        for user in (0, 1):
-            session.get_one(User, purse.id(user)).plan_id = staff.id
+        spec = plan_commands.PlanSpec(name=name, monthly_credit=4, credit_limit=credit_limit)
+        plan = plan_commands.create(session, spec, actor=actor, now=purse.now)
+        for user in users:
+            session.get_one(User, purse.id(user)).plan_id = plan.id
+        return plan.id
+
+
+def test_whoever_came_while_no_worker_ran_is_given_the_month_once_and_no_other(purse):
+    told = {}
+    runtime = worker(purse, told)
+    owing = hire(purse, (0, 1), None, "owing")
+    hire(purse, (2,), 0, "prepaid")
+    hours = (TURN - purse.now) / timedelta(hours=1)
+    purse.ask(3, user=1, after=hours - 30)  # in November, which is over when the worker is back
+    purse.ask(1, after=hours + 1)
+    purse.change("top_up", 1, user=2, after=hours + 1)
+    crediting.give_monthly_credit(runtime, purse.at(hours + 200))
+    assert told == {purse.id(0): 3 * NANO}
+    assert [row.month for row in purse.rows()] == ["2026-12"]
+    crediting.give_monthly_credit(runtime, purse.at(hours + 201))
+    assert ask_books(purse, 4, purse.at(hours + 202), plan=owing) == 3
+    purse.ask(1, user=1, after=hours + 203)
+    crediting.give_monthly_credit(runtime, purse.at(hours + 204))
+    assert told == {purse.id(0): 3 * NANO, purse.id(1): 0}
+    assert purse.shop.stage.findings() == []
+
+
+def test_jobs_give_expire_and_tell_the_gate(purse, monkeypatch):
+    told = {}
+    runtime = worker(purse, told)
+    spool = runtime.spool
+    hire(purse, (0, 1), None, "staff")
+    with purse.db.begin() as session:
         session.get_one(User, purse.id(1)).status = "suspended"
         users = [purse.id(user) for user in (0, 1, 2)]
         found = monthly_credit(session, users, configured=[], zone=RULES.zone, now=purse.now)

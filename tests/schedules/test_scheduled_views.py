@@ -11,6 +11,7 @@ from app.admin.pages import usage as page
 from app.admin.resources.asking import ReportQuery
 from app.links.models import Link
 from app.plans import store as plan_store
+from app.reports.explore import explore
 from app.reports.query import GROUPS, MEASURES
 from app.reports.spans import UNITS
 from app.saved_views import commands as views
@@ -124,3 +125,13 @@ def test_what_the_view_shows_is_what_is_sent(bureau, by):
     total = dict(zip(heading, rows[-1], strict=True))
     assert (total["questions"], total["charge"], total["visitors"]) == ("1", "2", "1")
     assert total["cost"] == ""
+
+
+def test_a_mail_says_where_net_is_without_corrections(bureau):
+    with bureau.db.read() as session:
+        reports = {by: explore(session, asked(bureau, {"by": by}).query) for by in ("link", "plan")}
+    for by, report in reports.items():
+        for columns, is_noted in ((view_query.PLAIN, by == "plan"), (("charge",), False)):
+            said = report_text.Said("n", report_text.SOME_PERIOD, "UTC", "CNY", report, columns)
+            for text in (report_text.plain(said, "en"), report_text.html(said, "en")):
+                assert ("net and margin here are without them" in text) is is_noted

@@ -226,7 +226,7 @@ def test_an_account_of_the_house_that_nothing_moved_keeps_its_name(db, tmp_path)
     assert wrong(place) == "wrong: account elsewhere"
 
 
-UNBOUND = {"received_at", "price_version", "link", "input_tokens", "output_tokens"} | {
+UNBOUND = {"price_version", "link", "input_tokens", "output_tokens"} | {
     "embedding_tokens",
     "rerank_tokens",
 }

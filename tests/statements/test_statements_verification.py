@@ -200,6 +200,8 @@ CORRUPTIONS = {
         "charged_to_another",
         "rollup_differs",
     },
+    "UPDATE usage_events SET received_at = (SELECT max(received_at) FROM usage_events) "
+    "WHERE id = 3": {"charged_at_another_time"},
     "UPDATE usage_lines SET points = points + 1 WHERE event_id = 3 AND position = 0": {
         "lines_differ"
     },
@@ -265,6 +267,14 @@ def test_since_looks_at_what_was_written_late_though_it_arrived_earlier(books: D
     assert codes(books, since=later) == ["hash_wrong"]
     corrupt(books, "UPDATE usage_lines SET points = points + 1 WHERE event_id = 8")
     assert sorted(codes(books, since=later)) == ["hash_wrong", "lines_differ"]
+
+
+def test_since_finds_a_charge_of_another_time_than_its_answer(books: Database, now):
+    later = now + timedelta(hours=20)
+    assert codes(books, since=later) == []
+    moved = "UPDATE usage_events SET received_at = (SELECT min(received_at) FROM usage_events)"
+    corrupt(books, f"{moved} WHERE id = 6")
+    assert codes(books, since=later) == ["charged_at_another_time"]
 
 
 def test_since_finds_an_event_that_was_never_charged(books: Database, now):

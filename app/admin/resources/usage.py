@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from app.admin.desk import Desk
 from app.admin.inputs import Amount
 from app.admin.resources.asking import ReportQuery, as_query
+from app.closings import store as closing_store
+from app.closings.months import month_text
 from app.money import from_nano
 from app.reports import store
 from app.reports.explore import explore
@@ -34,9 +36,13 @@ class AmountsOut(BaseModel):
     points: Amount
     charge: Amount
     corrections: Amount | None = Field(
-        description="What re-ratings, reversals and refunds added to the charge; mostly below zero."
+        description="What re-ratings, reversals and refunds added to the charge, mostly below "
+        "zero. Null in a report by or of apps, models, kinds of nodes, plans or attributes: "
+        "corrections are of users and links."
     )
-    net: Amount = Field(description="The charge with its corrections.")
+    net: Amount = Field(
+        description="The charge with its corrections; the charge alone where these are null."
+    )
     input_tokens: int
     output_tokens: int
     embedding_tokens: int
@@ -47,8 +53,8 @@ class AmountsOut(BaseModel):
     )
     costed_points: Amount = Field(description="The points whose cost is known.")
     margin: Amount | None = Field(
-        description="The net charge without the cost; null where the cost of some points is not "
-        "known."
+        description="The net charge without the cost, so before corrections where these are null; "
+        "null where the cost of some points is not known."
     )
     margin_percent: Amount | None = Field(description="The margin of the net charge, in per cent.")
     median_ms: int | None = Field(
@@ -125,6 +131,13 @@ class ReportOut(BaseModel):
     rows: list[RowOut]
     total: AmountsOut
     counted: CountedOut
+    closed_to: str | None = Field(
+        default=None,
+        description="The last closed month, where some of the report's time is closed. A report "
+        "counts the books as they stand, also what came after a closing; statements and exports "
+        "of a closed month have what was in the books by then.",
+        examples=["2026-10"],
+    )
 
 
 def _decimal(nano: int | None) -> Decimal | None:
@@ -134,7 +147,8 @@ def _decimal(nano: int | None) -> Decimal | None:
 def report(desk: Desk, asked: ReportQuery) -> ReportOut:
     """The report, of what this caller may see."""
     with desk.db.read() as session:
-        return shown(session, explore(session, as_query(desk, session, asked)), desk)
+        made = explore(session, as_query(desk, session, asked))
+        return _beside_closings(session, shown(session, made, desk))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +163,8 @@ def first_rows(desk: Desk, asked: ReportQuery, rows_max: int) -> FirstRows:
     """The same with so many rows: what a page shows of it."""
     with desk.db.read() as session:
         made = explore(session, as_query(desk, session, asked))
-        return FirstRows(shown(session, replace(made, rows=made.rows[:rows_max]), desk), made)
+        first = shown(session, replace(made, rows=made.rows[:rows_max]), desk)
+        return FirstRows(_beside_closings(session, first), made)
 
 
 def figure(amounts: Amounts, measure: str) -> Decimal | int | None:
@@ -175,6 +190,14 @@ def shown(session: Session, made: Report, desk: Desk) -> ReportOut:
         total=AmountsOut.of(made.total),
         counted=CountedOut.of(made.counted),
     )
+
+
+def _beside_closings(session: Session, report: ReportOut) -> ReportOut:
+    """With the closed month that a reader could take its figures for."""
+    closing = closing_store.find_last(session)
+    if closing is None or closing.until <= report.since:
+        return report
+    return report.model_copy(update={"closed_to": month_text(closing.month)})
 
 
 def _uids(session: Session, made: Report) -> dict[int, str]:

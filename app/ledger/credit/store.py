@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from app.db import UtcDateTime
 from app.ledger import grants, reratings
 from app.ledger.burndown import Move
 from app.ledger.credit.models import Grant, GrantCheckpoint
@@ -16,8 +17,15 @@ from app.ledger.models import Account, Transaction
 PAGE_ROWS = 1000
 
 _Reversed = aliased(Transaction)
-# Of usage only where an answer's charge stands: by the reference that a re-rating names.
-_EVENTS = sa.table("usage_events", sa.column("id"), sa.column("reference"))
+# Of usage only where an answer's charge stands, by the reference that a re-rating names, and when
+# somebody's last was: its charge is posted at that time.
+_EVENTS = sa.table(
+    "usage_events",
+    sa.column("id"),
+    sa.column("reference"),
+    sa.column("user_id"),
+    sa.column("received_at", UtcDateTime),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +102,22 @@ def had_monthly(
 def users_moved_since(
     session: Session, since: datetime, *, after: int, limit: int
 ) -> Sequence[int]:
-    """Users above the id ``after`` to whose wallets something was posted since, by id."""
-    moved = sa.select(Transaction.wallet_id).where(Transaction.posted_at >= since)
-    statement = sa.select(Account.user_id).where(Account.id.in_(moved), Account.user_id > after)
+    """Users above the id ``after`` to whose wallets something was posted since, by id.
+
+    Two looks into indexes for each wallet, however long ago ``since`` is.
+    """
+    answered = sa.select(sa.func.max(_EVENTS.c.received_at)).where(
+        _EVENTS.c.user_id == Account.user_id
+    )
+    moved = sa.select(sa.func.max(Transaction.posted_at)).where(
+        # Written out, so that the index of these alone is used.
+        Transaction.wallet_id == Account.id,
+        Transaction.kind != sa.literal_column("'charge'"),
+    )
+    statement = sa.select(Account.user_id).where(
+        Account.user_id > after,
+        sa.or_(answered.scalar_subquery() >= since, moved.scalar_subquery() >= since),
+    )
     found = session.scalars(statement.order_by(Account.user_id).limit(limit))
     return [user_id for user_id in found if user_id is not None]
 
