@@ -7,6 +7,10 @@ from datetime import time as clock_time
 
 from app.runtime import Runtime
 
+SETTLING = timedelta(minutes=5)
+"""What runs now and then runs first so soon: who is started anew every half an hour has to prune,
+too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -18,9 +22,24 @@ class Job:
     runs_everywhere: bool = False
     """In every process of this kind, whoever leads: what it looks after is of this machine."""
 
+    def first_time(self, after: datetime) -> datetime:
+        """When to run first, for a process whose turn it is since ``after``."""
+        following = self.next_time(after)
+        if isinstance(self.next_time, _Every):
+            return min(following, after + SETTLING)
+        return following
+
+
+@dataclass(frozen=True, slots=True)
+class _Every:
+    interval: timedelta
+
+    def __call__(self, after: datetime) -> datetime:
+        return after + self.interval
+
 
 def every(interval: timedelta) -> Callable[[datetime], datetime]:
-    return lambda after: after + interval
+    return _Every(interval)
 
 
 def daily_at(at: clock_time) -> Callable[[datetime], datetime]:

@@ -295,10 +295,11 @@ class Rota:
                 self._due.pop(job.name, None)
                 self._streaks.done(job.name)  # it is somebody else's now, and so are its failures
                 continue
-            following = job.next_time(now.astimezone(self._runtime.settings.zone))
+            local = now.astimezone(self._runtime.settings.zone)
+            following = job.next_time(local)
             # Never later than from now on: else, after the clock was set back, finishes would wait
             # in the spool until it had caught up.
-            due = min(self._due.get(job.name, following), following)
+            due = min(self._due.get(job.name) or job.first_time(local), following)
             self._due[job.name] = due if due > now else following
             if due > now:
                 continue

@@ -91,9 +91,22 @@ def test_daily_job_is_due_once_a_day_by_the_operators_clock(zone, after, due):
 def test_jobs_run_when_due_and_not_before(runtime, now):
     ran = []
     rota = Rota(runtime, Lead(), [Job("x", every(HOUR), lambda _, at: ran.append(at))])
-    for minutes in (0, 59, 60, 61, 119, 120, 121):
+    for minutes in (0, 4, 5, 6, 64, 65, 66, 124, 125, 126):
         rota.tick(now + timedelta(minutes=minutes))
-    assert ran == [now + HOUR, now + 2 * HOUR]
+    assert ran == [now + timedelta(minutes=minutes) for minutes in (5, 65, 125)]
+
+
+def test_hourly_jobs_of_who_is_started_anew_twice_an_hour_run(runtime, now):
+    ran = []
+    jobs = [
+        Job("hourly", every(HOUR), lambda _, at: ran.append(at)),
+        Job("daily", daily_at(time(3, 30)), lambda *_: ran.append("daily")),
+    ]
+    for start in (now, now + HOUR / 2):
+        rota = Rota(runtime, Lead(), jobs)
+        for minutes in range(30):
+            rota.tick(start + timedelta(minutes=minutes))
+    assert ran == [now + timedelta(minutes=5), now + timedelta(minutes=35)]
 
 
 def test_clock_that_is_set_back_keeps_no_job_waiting(runtime, now):
