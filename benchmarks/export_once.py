@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from importlib.abc import MetaPathFinder
 from zoneinfo import ZoneInfo
 
 from app.db import Database
@@ -17,7 +18,7 @@ from app.exports.formats import registry
 from app.exports.order import Order
 from app.exports.scope import Scope
 from app.periods import Period
-from bulk.crowd import ZONE
+from bulk.clock import ZONE
 from bulk.measuring import backend_of, worked
 
 
@@ -27,7 +28,17 @@ def month_of(name: str, zone: ZoneInfo) -> Period:
     return Period(since=since.astimezone(UTC), until=until.astimezone(UTC))
 
 
+class _AsInstalled(MetaPathFinder):
+    """Without what pyarrow loads where it finds it, 60 MB: only development has these."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        del path, target
+        if fullname in {"numpy", "pandas"}:
+            raise ModuleNotFoundError(fullname)
+
+
 def main() -> int:
+    sys.meta_path.insert(0, _AsInstalled())
     url, table, form, month, how = sys.argv[1:]
     db = Database(url, statement_timeout_s=600, pool_size=1)
     order = Order(

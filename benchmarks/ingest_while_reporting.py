@@ -19,7 +19,7 @@ import structlog
 from app.db import Database
 from app.reports.rollup.follow import advance
 from app.turns.group_commit import Committer
-from bulk.crowd import ZONE
+from bulk.clock import ZONE
 from finish_throughput import RULES, WARM_UP, Measured, Scene, measure
 from usage_reports import works
 

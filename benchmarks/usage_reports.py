@@ -28,7 +28,7 @@ from app.reports.overview import overview
 from app.reports.query import Filters, Query
 from app.statements.statement import load_statement
 from bulk import exporting
-from bulk.crowd import ZONE
+from bulk.clock import ZONE
 from bulk.measuring import measure
 from sqlalchemy.orm import Session
 

@@ -15,6 +15,8 @@ from app.exports.scope import Scope
 from app.exports.usage import store as usage
 from app.exports.usage.store import Archived
 from app.exports.walk.store import Key, Page
+from app.exports.wallets import store as wallets
+from app.exports.wallets.store import Moved
 
 Filter = Literal["link", "user", "kind"]
 
@@ -37,6 +39,7 @@ class Beside:
 
     archives: Archived
     names: Names
+    moved: Moved
 
 
 Read = Callable[[Session, Scope, Key, int, Beside], Page]
@@ -218,7 +221,7 @@ POSTINGS = Table(
         session, scope, key, limit, beside.names
     ),
     page=2500,
-    kinds=books.KINDS,
+    kinds=wallets.KINDS,
 )
 
 STATEMENTS = Table(
@@ -233,7 +236,7 @@ STATEMENTS = Table(
         _column("opening_balance", "decimal", "At the beginning.", is_summed=True),
         *(
             _column(kind, "decimal", f"Transactions of the kind {kind}, added up.", is_summed=True)
-            for kind in books.KINDS
+            for kind in wallets.KINDS
         ),
         _column("closing_balance", "decimal", "At the end.", is_summed=True),
     ),
@@ -241,8 +244,10 @@ STATEMENTS = Table(
     order="by when the wallet was made",
     time=None,
     event=None,
-    begin=lambda _: books.begin_of_wallets(),
-    read=lambda session, scope, key, limit, _: books.read_statements(session, scope, key, limit),
+    begin=lambda _: wallets.begin(),
+    read=lambda session, scope, key, limit, beside: wallets.read_statements(
+        session, scope, key, limit, beside.moved
+    ),
     page=1000,
 )
 

@@ -8,7 +8,7 @@ import msgspec
 
 from app.csv_text import RISKY, guarded
 from app.exports.columns import Kind
-from app.money import NANO
+from app.money import NANO, format_nano
 
 _MARK = "\x01"
 _ANY_RISKY = re.compile(f"{_MARK}(?:{RISKY.pattern})")
@@ -16,7 +16,8 @@ _ANY_RISKY = re.compile(f"{_MARK}(?:{RISKY.pattern})")
 _QUOTED = re.compile('[",\r\n]')
 """What a text is put into quotes for."""
 _FLAGS = {None: "", False: "false", True: "true"}
-_DECIMALS = len(str(NANO)) - 1
+_LARGE = 10**15
+"""Nano-units from here on have more digits than a float keeps for certain."""
 
 _encoded = msgspec.json.Encoder().encode
 
@@ -29,6 +30,8 @@ def csv_values(kind: Kind, values: Sequence[Any]) -> Sequence[str]:
         return decimal_texts(values)
     if kind == "flag":
         return [_FLAGS[flag] for flag in values]
+    if kind == "json":
+        return _json_texts(values)
     return csv_texts(values)
 
 
@@ -49,6 +52,18 @@ def csv_texts(values: Sequence[str | None], *, is_guarded: bool = True) -> Seque
     return [cells[text] if text else "" for text in values]
 
 
+def _json_texts(values: Sequence[str | None]) -> Sequence[str]:
+    """Objects, which most are, begin with nothing to guard: quotes are doubled in all at once."""
+    texts = [text or "" for text in values]
+    joined = "\n".join(texts)
+    if any(text and text[0] != "{" for text in texts) or any(char in joined for char in "\r\0"):
+        return csv_texts(texts)
+    doubled = joined.replace('"', '""').split("\n")
+    if len(doubled) != len(texts):
+        return csv_texts(texts)
+    return [f'"{text}"' if '"' in text or "," in text else text for text in doubled]
+
+
 def integer_texts(values: Sequence[int | None]) -> list[str]:
     """Nothing where nothing is known."""
     # As JSON they are all made at once, twice as fast as one after the other.
@@ -57,15 +72,20 @@ def integer_texts(values: Sequence[int | None]) -> list[str]:
 
 def decimal_texts(values: Sequence[int | None]) -> list[str]:
     """What ``money.format_nano`` says of each; nothing where nothing is known."""
-    return [_decimal(digits) if digits else "" for digits in integer_texts(values)]
-
-
-def _decimal(digits: str) -> str:
-    if digits[0] == "-":
-        return f"-{_decimal(digits[1:])}"
-    digits = digits.zfill(_DECIMALS + 1)
-    fraction = digits[-_DECIMALS:].rstrip("0")
-    return f"{digits[:-_DECIMALS]}.{fraction}" if fraction else digits[:-_DECIMALS]
+    if None in values:
+        known = decimal_texts([value or 0 for value in values])
+        return ["" if value is None else text for value, text in zip(values, known, strict=True)]
+    numbers: Sequence[int] = values  # type: ignore[assignment]
+    # Nothing is reckoned with these: whoever writes a float takes the shortest text that is read
+    # as this one, and of up to 15 digits each text is another float. So it is the amount's own.
+    written = _encoded([number / NANO for number in numbers]).decode()[1:-1]
+    texts = f"{written},".replace(".0,", ",")[:-1].split(",")
+    if "e" in written or max(numbers) >= _LARGE or min(numbers) <= -_LARGE:
+        return [
+            format_nano(number) if "e" in text or abs(number) >= _LARGE else text
+            for number, text in zip(numbers, texts, strict=True)
+        ]
+    return texts
 
 
 def _quoted(text: str) -> str:

@@ -16,6 +16,7 @@ from app.exports.order import Order
 from app.exports.scope import Scope
 from app.exports.usage.store import Archived
 from app.exports.walk.store import OWN, Key
+from app.exports.wallets.store import Moved
 
 
 def prepare(db: Database, order: Order) -> Order:
@@ -59,7 +60,7 @@ def pages(
 
     Pages may be without rows.
     """
-    table, beside = order.table, Beside(archives, Names())
+    table, beside = order.table, Beside(archives, Names(), Moved())
     following: Key | None = table.begin(order.scope) if key is None else key
     while following is not None:
         with db.read() as session:

@@ -33,7 +33,8 @@ class Tally:
             self._sums[at] += sum(filter(None, batch.columns[place]))
         chain, sha256 = self._chain, hashlib.sha256
         for piece in batch.pieces():
-            for row in self._encoder.encode_lines(piece.rows).split(b"\n")[:-1]:
+            rows = zip(*piece.columns, strict=True)  # one tuple after the other: none is kept
+            for row in self._encoder.encode_lines(rows).split(b"\n")[:-1]:
                 chain = sha256(chain + row).digest()
         self._chain = chain
 

@@ -7,13 +7,13 @@ write other tables of them: that is cheaper than handing rows from one to the ot
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
 from app.money import NANO
 
-ZONE = ZoneInfo("Asia/Shanghai")
+from bulk.clock import ZONE
+
 KINDS = ("chatNode", "datasetSearchNode", "tools", "classifyQuestion")
 SEARCH = KINDS.index("datasetSearchNode")
 PLANS = 3

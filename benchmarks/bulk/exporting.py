@@ -12,7 +12,7 @@ from app.db import Database
 from app.exports.catalogue import TABLES
 from app.exports.formats.registry import FORMATS
 
-from bulk.crowd import ZONE
+from bulk.clock import ZONE
 from bulk.measuring import backend_of, run, worked
 
 CHILD = Path(__file__).parent.parent / "export_once.py"

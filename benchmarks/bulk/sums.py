@@ -24,7 +24,8 @@ from app.reports.rollup.fold import (
 from app.reports.spans import DAY, MONTH, QUARTER, local_day, month_start
 from app.reports.times import bucket_of
 
-from bulk.crowd import COST_PER_POINT, ISSUER, ZONE, Crowd, Day, Numbers
+from bulk.clock import ZONE
+from bulk.crowd import COST_PER_POINT, ISSUER, Crowd, Day, Numbers
 from bulk.rows import QUARTER_US, Batch, Columns, Names, plan_of, segment_of
 
 Made = tuple[str, pa.Table]

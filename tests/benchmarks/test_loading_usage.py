@@ -26,7 +26,8 @@ from app.reports.proof import check
 from app.reports.rollup.follow import advance, restart
 from app.statements import verification
 from bulk import ledger
-from bulk.crowd import ZONE, Crowd, Size
+from bulk.clock import ZONE
+from bulk.crowd import Crowd, Size
 from bulk.filling import TABLES, fill
 
 from moments import NOW

@@ -4,14 +4,15 @@ All columns that it calls mandatory, and those of the others that we know. What 
 stands in ``COLUMNS`` and, from there, in docs/exports.md.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from app.exports.cells import csv_texts, decimal_texts
+import msgspec
+
+from app.exports.cells import csv_texts, decimal_texts, integer_texts
 from app.exports.columns import Batch
 from app.exports.formats.csv_file import BOM, encoded
 from app.exports.formats.port import Format, Sheet, Sink
@@ -23,9 +24,6 @@ PUBLISHER = "FastGPT"
 CATEGORY = "AI and Machine Learning"
 SECOND = timedelta(seconds=1)
 SECOND_CHARS = len("2026-11-01T08:30:00")
-
-
-Texts = Sequence[str | None]
 
 
 @dataclass(frozen=True)
@@ -43,18 +41,35 @@ class Told:
         return self.columns.get(name) or [None] * self.count
 
     @cached_property
-    def charges(self) -> Texts:
+    def charges(self) -> Sequence[str]:
         return decimal_texts(self.columns["charge"])
 
-    def always(self, text: str | None) -> Texts:
+    @cached_property
+    def seconds(self) -> Sequence[str]:
+        # Texts of UTC: what follows the seconds is cut off.
+        return [f"{at[:SECOND_CHARS]}Z" for at in self.columns["received_at"]]
+
+    @cached_property
+    def apps(self) -> Sequence[str]:
+        """Cells, which several columns have."""
+        return csv_texts(self.columns["app"])
+
+    @cached_property
+    def links(self) -> Sequence[str]:
+        """Cells, too."""
+        return csv_texts(self.columns["link"])
+
+    def always(self, text: str) -> Sequence[str]:
         return [text] * self.count
 
 
 @dataclass(frozen=True, slots=True)
 class FocusColumn:
+    """``of`` makes cells of a CSV file: other people's texts guarded, and quoted."""
+
     name: str
     about: str
-    of: Callable[[Told], Texts]
+    of: Callable[[Told], Sequence[str]]
 
 
 def _second(at: datetime) -> str:
@@ -62,71 +77,87 @@ def _second(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _seconds(told: Told) -> Texts:
-    # Texts of UTC: what follows the seconds is cut off.
-    return [f"{at[:SECOND_CHARS]}Z" for at in told.columns["received_at"]]
+def _seconds_after(told: Told) -> Sequence[str]:
+    return [
+        f"{text[:-3]}{later}Z" if (later := _LATER.get(text[-3:-1])) else _second_after(text)
+        for text in told.seconds
+    ]
 
 
-def _seconds_after(told: Told) -> Texts:
-    seconds = _seconds(told)
-    after = {text: _second(datetime.fromisoformat(text) + SECOND) for text in set(seconds) if text}
-    return [after.get(text) if text else None for text in seconds]
+_LATER = {f"{second:02}": f"{second + 1:02}" for second in range(59)}
+"""The second after, within a minute."""
 
 
-def _charges(told: Told) -> Texts:
+def _second_after(text: str) -> str:
+    return _second(datetime.fromisoformat(text) + SECOND)
+
+
+def _charges(told: Told) -> Sequence[str]:
     return told.charges
 
 
-def _tokens(told: Told) -> Texts:
+def _tokens(told: Told) -> Sequence[str]:
     names = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
-    counted = [told.known(name) for name in names]
-    return [str(sum(filter(None, row))) for row in zip(*counted, strict=True)]
+    counted = [told.columns[name] for name in names if name in told.columns]
+    return integer_texts([sum(filter(None, row)) for row in zip(*counted, strict=True)])
 
 
-def _descriptions(told: Told) -> Texts:
-    columns = (told.known("model"), told.known("node_kind"), _apps(told), told.columns["link"])
-    return [
-        f"{model or kind or 'answer'} for {app or link}"
-        for model, kind, app, link in zip(*columns, strict=True)
-    ]
+def _descriptions(told: Told) -> Sequence[str]:
+    columns = (told.known("model"), told.known("node_kind"), told.columns["app"])
+    rows = zip(*columns, told.columns["link"], strict=True)
+    return csv_texts(
+        [f"{model or kind or 'answer'} for {app or link}" for model, kind, app, link in rows]
+    )
 
 
-def _apps(told: Told) -> Texts:
-    return told.columns["app"]
+def _apps(told: Told) -> Sequence[str]:
+    return told.apps
 
 
-def _links(told: Told) -> Texts:
-    return told.columns["link"]
+def _links(told: Told) -> Sequence[str]:
+    return told.links
 
 
-def _tags(told: Told) -> Texts:
-    names = [name for name in ("chat_id", "node_kind", "plan", "reference") if name in told.columns]
-    rows = zip(*(told.columns[name] for name in names), strict=True)
-    encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-    return [
-        encode({name: value for name, value in zip(names, row, strict=True) if value})
-        for row in rows
-    ]
+class _Tags(msgspec.Struct, omit_defaults=True, gc=False):
+    chat_id: str = ""
+    node_kind: str = ""
+    plan: str = ""
+    reference: str = ""
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def _tags(told: Told) -> Sequence[str]:
+    columns = [[text or "" for text in told.known(name)] for name in _Tags.__struct_fields__]
+    lines = _encoder.encode_lines(map(_Tags, *columns)).decode()
+    # Each is an object on a line of its own: quotes are doubled in all of them at once.
+    texts = lines.replace('"', '""').split("\n")[:-1]
+    return [f'"{text}"' if text != "{}" else text for text in texts]
 
 
 COLUMNS: tuple[FocusColumn, ...] = (
-    FocusColumn("BillingAccountId", "`uid`: the wallet's owner.", lambda it: it.columns["uid"]),
-    FocusColumn("BillingAccountName", "`subject`.", lambda it: it.columns["subject"]),
+    FocusColumn(
+        "BillingAccountId", "`uid`: the wallet's owner.", lambda it: csv_texts(it.columns["uid"])
+    ),
+    FocusColumn("BillingAccountName", "`subject`.", lambda it: csv_texts(it.columns["subject"])),
     FocusColumn(
         "BillingPeriodStart", "Beginning of the export's period.", lambda it: it.always(it.since)
     ),
     FocusColumn("BillingPeriodEnd", "End of the export's period.", lambda it: it.always(it.until)),
-    FocusColumn("ChargePeriodStart", "Second of `received_at`.", _seconds),
+    FocusColumn("ChargePeriodStart", "Second of `received_at`.", lambda it: it.seconds),
     FocusColumn("ChargePeriodEnd", "The second after it.", _seconds_after),
     FocusColumn("BilledCost", "`charge`.", _charges),
     FocusColumn("EffectiveCost", "`charge`.", _charges),
     FocusColumn("ListCost", "`charge`: no list price is kept.", _charges),
     FocusColumn("ContractedCost", "`charge`.", _charges),
-    FocusColumn("BillingCurrency", "The wallets' currency.", lambda it: it.always(it.currency)),
-    FocusColumn("ChargeCategory", "`Usage`.", lambda it: it.always("Usage")),
     FocusColumn(
-        "ChargeClass", "Empty: corrections are ledger postings.", lambda it: it.always(None)
+        "BillingCurrency",
+        "The wallets' currency.",
+        lambda it: csv_texts(it.always(it.currency), is_guarded=False),
     ),
+    FocusColumn("ChargeCategory", "`Usage`.", lambda it: it.always("Usage")),
+    FocusColumn("ChargeClass", "Empty: corrections are ledger postings.", lambda it: it.always("")),
     FocusColumn("ChargeDescription", "Model or kind of node, and app.", _descriptions),
     FocusColumn("ChargeFrequency", "`Usage-Based`.", lambda it: it.always("Usage-Based")),
     FocusColumn("ConsumedQuantity", "Tokens of all kinds.", _tokens),
@@ -142,28 +173,12 @@ COLUMNS: tuple[FocusColumn, ...] = (
     FocusColumn("ServiceName", "`FastGPT`.", lambda it: it.always(PUBLISHER)),
     FocusColumn("ResourceId", "`app`.", _apps),
     FocusColumn("ResourceName", "`app`.", _apps),
-    FocusColumn("ResourceType", "`App`.", lambda it: ["App" if app else None for app in _apps(it)]),
+    FocusColumn("ResourceType", "`App`.", lambda it: ["App" if app else "" for app in it.apps]),
     FocusColumn("SubAccountId", "`link`.", _links),
     FocusColumn("SubAccountName", "`link`.", _links),
-    FocusColumn("SkuId", "`model`; empty for events.", lambda it: it.known("model")),
+    FocusColumn("SkuId", "`model`; empty for events.", lambda it: csv_texts(it.known("model"))),
     FocusColumn("Tags", "JSON of reference, chat_id, node_kind and plan.", _tags),
 )
-_TEXTS = frozenset(
-    place
-    for place, column in enumerate(COLUMNS)
-    if column.name
-    in {
-        "BillingAccountId",
-        "BillingAccountName",
-        "ChargeDescription",
-        "ResourceId",
-        "ResourceName",
-        "SubAccountId",
-        "SubAccountName",
-        "SkuId",
-    }
-)
-"""Other people's text."""
 
 
 class FocusWriter:
@@ -184,11 +199,7 @@ class FocusWriter:
     def _encoded(self, batch: Batch) -> bytes:
         by_name = dict(zip(self._names, batch.columns, strict=True))
         told = Told(len(batch), by_name, self._since, self._until, self._sheet.currency)
-        columns = [
-            csv_texts(column.of(told), is_guarded=place in _TEXTS)
-            for place, column in enumerate(COLUMNS)
-        ]
-        return encoded(columns)
+        return encoded([column.of(told) for column in COLUMNS])
 
     def end(self, tally: Tally) -> None:
         pass

@@ -14,6 +14,7 @@ from app.exports.tally import Tally
 class JsonLinesWriter:
     def __init__(self, sheet: Sheet, sink: Sink) -> None:
         self._columns = sheet.table.columns
+        self._row = row_type(self._columns)
         self._sink = sink
         self._encoder = msgspec.json.Encoder()
 
@@ -21,7 +22,11 @@ class JsonLinesWriter:
         pass
 
     def write(self, batch: Batch) -> None:
-        self._sink.write(self._encoder.encode_lines(list(objects(self._columns, batch))))
+        lines = (
+            self._encoder.encode_lines(objects(self._row, self._columns, piece))
+            for piece in batch.pieces()
+        )
+        self._sink.write(b"".join(lines))
 
     def end(self, tally: Tally) -> None:
         pass
@@ -30,14 +35,19 @@ class JsonLinesWriter:
         pass
 
 
-def objects(columns: Sequence[Column], batch: Batch) -> Iterator[dict[str, Any]]:
-    """Each row by the names of its columns, ready to be encoded."""
-    names = [column.name for column in columns]
+def row_type(columns: Sequence[Column]) -> type[msgspec.Struct]:
+    """What a row is an object of: made and encoded in a third of the time that a dict takes."""
+    return msgspec.defstruct("Row", [column.name for column in columns], gc=False)
+
+
+def objects(
+    row: type[msgspec.Struct], columns: Sequence[Column], batch: Batch
+) -> Iterator[msgspec.Struct]:
+    """Each row as an object of that type, ready to be encoded."""
     values = [
         _json_values(column, found) for column, found in zip(columns, batch.columns, strict=True)
     ]
-    for row in zip(*values, strict=True):
-        yield dict(zip(names, row, strict=True))
+    return map(row, *values)
 
 
 def _json_values(column: Column, values: Sequence[Any]) -> Sequence[Any]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
@@ -26,6 +27,18 @@ DENSE = 1.5
 """A range of ids is one condition where each of thousands has to be looked up."""
 LATE, OWN = 0, 1
 Key = list[Any]
+
+
+class _FractionError(Exception):
+    """JSON has a number with a fraction or an exponent."""
+
+
+def _refuse(number: str) -> Any:  # noqa: ANN401 - what a hook of msgspec's gives
+    raise _FractionError(number)
+
+
+_read = msgspec.json.Decoder(float_hook=_refuse).decode
+_sorted = msgspec.json.Encoder(order="sorted").encode
 Columns = Sequence[Sequence[Any]]
 
 
@@ -118,7 +131,12 @@ def canonical(text: str | None) -> str | None:
     """The one way to write that JSON, whichever database it comes from."""
     if text is None or text == "{}":
         return text
-    return json.dumps(json.loads(text), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    try:
+        return _sorted(_read(text)).decode()
+    except (msgspec.MsgspecError, _FractionError):
+        # Numbers with a fraction, which msgspec writes in its own way, and what is no strict JSON.
+        told = json.loads(text)
+        return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def fetch(session: Session, statement: sa.Executable) -> list[list[Any]]:
