@@ -291,14 +291,14 @@ def _conditions(wanted: Wanted) -> Iterator[sa.ColumnElement[bool]]:
         yield FrozenStatement.department == wanted.department
     if wanted.text:
         fits = (
-            User.subject.contains(wanted.text, autoescape=True),
-            User.name.contains(wanted.text, autoescape=True),
+            User.subject.icontains(wanted.text, autoescape=True),
+            User.name.icontains(wanted.text, autoescape=True),
             User.uid == wanted.text,
         )
         users = sa.select(User.id).where(sa.or_(*fits))
         yield sa.or_(
             FrozenStatement.user_id.in_(users),
-            FrozenStatement.department.contains(wanted.text, autoescape=True),
+            FrozenStatement.department.icontains(wanted.text, autoescape=True),
         )
 
 

@@ -11,6 +11,7 @@ from app.closings.lookup import closed_period, period_of_month
 from app.closings.models import Closing, ClosingRun, FrozenStatement
 from app.closings.sums import store as sums
 from app.ledger.models import Account
+from app.users.models import User
 
 from closing_builders import ZONE, House, at
 
@@ -66,6 +67,15 @@ def test_a_month_is_frozen_with_what_is_of_it(house):
     assert period.after is None
     assert following.after == period.upto
     assert following.upto is None
+
+
+def test_statements_are_found_by_names_in_capitals_or_not(house):
+    house.close(202611)
+    with house.db.read() as session:
+        name = session.scalars(sa.select(User.subject).order_by(User.id)).first()
+        for text, number in ((name.upper(), 1), ("r&d", 3), ("R&d%", 0)):
+            found = store.list_statements(session, store.Wanted(text=text), limit=9)
+            assert len(found) == number
 
 
 def test_what_comes_late_falls_into_the_next_month_and_is_marked(house):
