@@ -8,7 +8,7 @@ import msgspec
 
 from app.csv_text import RISKY, guarded
 from app.exports.columns import Kind
-from app.money import NANO, format_nano
+from app.money import NANO
 
 _MARK = "\x01"
 _ANY_RISKY = re.compile(f"{_MARK}(?:{RISKY.pattern})")
@@ -16,8 +16,7 @@ _ANY_RISKY = re.compile(f"{_MARK}(?:{RISKY.pattern})")
 _QUOTED = re.compile('[",\r\n]')
 """What a text is put into quotes for."""
 _FLAGS = {None: "", False: "false", True: "true"}
-_LARGE = 10**15
-"""Nano-units from here on have more digits than a float keeps for certain."""
+_DECIMALS = len(str(NANO)) - 1
 
 _encoded = msgspec.json.Encoder().encode
 
@@ -72,20 +71,15 @@ def integer_texts(values: Sequence[int | None]) -> list[str]:
 
 def decimal_texts(values: Sequence[int | None]) -> list[str]:
     """What ``money.format_nano`` says of each; nothing where nothing is known."""
-    if None in values:
-        known = decimal_texts([value or 0 for value in values])
-        return ["" if value is None else text for value, text in zip(values, known, strict=True)]
-    numbers: Sequence[int] = values  # type: ignore[assignment]
-    # Nothing is reckoned with these: whoever writes a float takes the shortest text that is read
-    # as this one, and of up to 15 digits each text is another float. So it is the amount's own.
-    written = _encoded([number / NANO for number in numbers]).decode()[1:-1]
-    texts = f"{written},".replace(".0,", ",")[:-1].split(",")
-    if "e" in written or max(numbers) >= _LARGE or min(numbers) <= -_LARGE:
-        return [
-            format_nano(number) if "e" in text or abs(number) >= _LARGE else text
-            for number, text in zip(numbers, texts, strict=True)
-        ]
-    return texts
+    return [_decimal(digits) if digits else "" for digits in integer_texts(values)]
+
+
+def _decimal(digits: str) -> str:
+    if digits[0] == "-":
+        return f"-{_decimal(digits[1:])}"
+    digits = digits.zfill(_DECIMALS + 1)
+    fraction = digits[-_DECIMALS:].rstrip("0")
+    return f"{digits[:-_DECIMALS]}.{fraction}" if fraction else digits[:-_DECIMALS]
 
 
 def _quoted(text: str) -> str:
