@@ -8,7 +8,7 @@ import json
 from app.csv_text import guarded
 from app.exports import columns
 from app.exports.cells import csv_values, decimal_texts
-from app.exports.columns import Batch, Column, columns_of
+from app.exports.columns import Batch, Column
 from app.exports.formats.csv_file import encoded
 from app.exports.tally import Tally
 from app.exports.walk.store import canonical, parts_of
@@ -35,6 +35,10 @@ ROWS = st.lists(
     max_size=7,
 )
 KINDS = ("text", "decimal", "integer", "flag", "json")
+
+
+def columns_of(rows):
+    return [list(values) for values in zip(*rows, strict=True)]
 
 
 def cell(kind, value):
