@@ -51,11 +51,3 @@ def add_rows(columns: Sequence[list[Any]], rows: Sequence[Row]) -> None:
     """Put the values of rows behind those of the columns."""
     for values, more in zip(columns, zip(*rows, strict=True), strict=True):
         values.extend(more)
-
-
-def columns_of(rows: Sequence[Row]) -> list[list[Any]]:
-    """The values of rows, of which there is at least one, column by column."""
-    columns: list[list[Any]] = [[] for _ in rows[0]]
-    for start in range(0, len(rows), PIECE):
-        add_rows(columns, rows[start : start + PIECE])
-    return columns

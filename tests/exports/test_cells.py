@@ -8,16 +8,21 @@ import json
 from app.csv_text import guarded
 from app.exports import columns
 from app.exports.cells import csv_values, decimal_texts
-from app.exports.columns import Batch, Column, columns_of
+from app.exports.columns import Batch, Column
 from app.exports.formats.csv_file import encoded
 from app.exports.tally import Tally
-from app.exports.walk.store import parts_of
+from app.exports.walk.store import canonical, parts_of
 from app.money import NANO_MAX, format_nano
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 NASTY = st.text(st.sampled_from("\",;\r\n\0\x01\t\ufeff=+-@＝ 'a1.汉\ud800"), max_size=5)
-AMOUNTS = st.integers(-NANO_MAX - 1, NANO_MAX) | st.integers(-2, 2) | st.just(10**9)
+AMOUNTS = (
+    st.integers(-NANO_MAX - 1, NANO_MAX)
+    | st.integers(-2, 2)
+    | st.just(10**9)
+    | st.integers(-(10**15), 10**15)
+)
 ROWS = st.lists(
     st.tuples(
         st.none() | NASTY | st.text(max_size=4),
@@ -30,6 +35,10 @@ ROWS = st.lists(
     max_size=7,
 )
 KINDS = ("text", "decimal", "integer", "flag", "json")
+
+
+def columns_of(rows):
+    return [list(values) for values in zip(*rows, strict=True)]
 
 
 def cell(kind, value):
@@ -92,3 +101,24 @@ def test_the_digest_is_the_chain_that_is_documented():
     tally.add(Batch(columns_of(rows[:7])))
     tally.add(Batch(columns_of(rows[7:])))
     assert (tally.rows, tally.content_sha256) == (len(rows), chain.hex())
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | NASTY,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NASTY, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.dictionaries(NASTY, VALUES, max_size=3) | VALUES, min_size=1, max_size=4))
+@example([{}, {"a,b": "x"}, {'"': "=\n"}])
+def test_json_of_either_database_is_written_in_one_form(told):
+    """As Python's own writer has it, and in CSV as its own writer quotes it."""
+    wanted = [_canonical(value) for value in told]
+    assert [canonical(json.dumps(value, indent=1)) for value in told] == wanted
+    assert [canonical(json.dumps(value, ensure_ascii=False)) for value in told] == wanted
+    assert csv_values("json", wanted) == csv_values("text", wanted)
+
+
+def _canonical(value):
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -1,7 +1,7 @@
 """Any export read back equals the database, and says so in its manifest."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import openpyxl
@@ -208,7 +208,11 @@ def test_meters_and_finops_tools_get_their_own_words(books, tmp_path):
     rows = plain_csv(tmp_path / made["files"][0]["name"])
     assert list(rows[0]) == [column.name for column in focus.COLUMNS]
     assert sum(Decimal(row["BilledCost"]) for row in rows) == Decimal(made["sums"]["charge"])
-    assert all(row["ChargePeriodStart"] < row["ChargePeriodEnd"] for row in rows)
+    assert {_second_between(row) for row in rows} == {timedelta(seconds=1)}
+    found = read_back(tmp_path, export(books, order("lines", "jsonl"), tmp_path))
+    for row, line in zip(rows, found, strict=True):
+        told = {name: line[name] for name in ("node_kind", "reference") if line[name]}
+        assert json.loads(row["Tags"]) == told
     made = export(books, order("events", "cloudevents"), tmp_path)
     text = (tmp_path / made["files"][0]["name"]).read_text("utf-8")
     told = [json.loads(line) for line in text.splitlines()]
@@ -217,6 +221,11 @@ def test_meters_and_finops_tools_get_their_own_words(books, tmp_path):
     assert all(event["id"] == event["data"]["reference"] for event in told)
     with pytest.raises(FormatUnfit):
         export(books, order("statements", "cloudevents"), tmp_path)
+
+
+def _second_between(row):
+    begin, end = (row[f"ChargePeriod{name}"] for name in ("Start", "End"))
+    return datetime.fromisoformat(end) - datetime.fromisoformat(begin)
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8))

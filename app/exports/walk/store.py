@@ -133,7 +133,7 @@ def canonical(text: str | None) -> str | None:
         return text
     try:
         return _sorted(_read(text)).decode()
-    except (msgspec.MsgspecError, _FractionError):
+    except (msgspec.MsgspecError, UnicodeError, _FractionError):
         # Numbers with a fraction, which msgspec writes in its own way, and what is no strict JSON.
         told = json.loads(text)
         return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
