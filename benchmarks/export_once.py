@@ -57,15 +57,17 @@ def main() -> int:
     with db.read() as session:
         backend = backend_of(session)  # the pool's only one
     began, cpu = time.monotonic(), worked(backend)
-    size = 0
+    size, rows = 0, -1
     if how == "job":
         told = writing.again(db, order, lambda _: {}, writing.How())
-        size = told["bytes"]
+        size, rows = told["bytes"], told["rows"]
     else:
         for piece in streaming.stream(db, order, lambda _: {}):
             size += len(piece)
+            rows += piece.count(b"\n")  # the first has the names of the columns
     told = {
         "bytes": size,
+        "rows": rows,
         "wall_s": time.monotonic() - began,
         "cpu_s": worked(backend) - cpu,
         "idle_mb": idle_mb,

@@ -65,12 +65,12 @@ def measured(
         kinds = [(form, how) for form, how in kinds if only in f"{table} {form} {how}"]
         if not kinds:
             continue
-        raw_rows, raw_s, raw_cpu_s = raw(db, table, month)
+        raw_s, raw_cpu_s = raw(db, table, month)
         for form, how in kinds:
             runs = [run([str(CHILD), url, table, form, month, how]) for _ in range(rounds)]
             said = [json.loads(one.said) for one in runs]
             wall_s = min(one["wall_s"] for one in said)
-            rows = raw_rows if table != "statements" else said[0].get("rows", raw_rows)
+            rows = said[0]["rows"]
             yield {
                 "name": f"{table} {form} {how}",
                 "rows": rows,
@@ -87,8 +87,8 @@ def measured(
             }
 
 
-def raw(db: Database, table: str, month: str) -> tuple[int, float, float]:
-    """Rows, seconds, and those of the processor, of ``COPY … TO`` of the query: the best of some.
+def raw(db: Database, table: str, month: str) -> tuple[float, float]:
+    """Seconds, and those of the processor, of ``COPY … TO`` of the query: the best of some.
 
     A bare cursor on SQLite. Whatever is read from the disk is read before the exports are.
     """
@@ -106,29 +106,29 @@ def raw(db: Database, table: str, month: str) -> tuple[int, float, float]:
         months=f"({low:%Y%m}, {high:%Y%m})",
         **{f"time_{name}": shown.format(column) for name, column in _TIMES.items()},
     )
-    rows, took, spent = 0, [], []
+    took, spent = [], []
     for _ in range(ROUNDS):
         with db.read() as session:
             driver: Any = session.connection().connection.driver_connection
             backend = backend_of(session)
             began, cpu = time.monotonic(), worked(backend)
-            rows = _copied(driver, statement) if is_postgresql else _read(driver, statement)
+            _copied(driver, statement) if is_postgresql else _read(driver, statement)
             took.append(time.monotonic() - began)
             spent.append(worked(backend) - cpu)
-    return rows, min(took), min(spent)
+    return min(took), min(spent)
 
 
-def _copied(driver: psycopg.Connection[Any], statement: str) -> int:
+def _copied(driver: psycopg.Connection[Any], statement: str) -> None:
     driver.execute("SET statement_timeout = 0")
-    with driver.cursor() as cursor:
-        with cursor.copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as stream:
-            for _ in stream:
-                pass
-        return cursor.rowcount
+    copying = f"COPY ({statement}) TO STDOUT (FORMAT csv)"
+    with driver.cursor() as cursor, cursor.copy(copying) as stream:
+        for _ in stream:
+            pass
 
 
-def _read(driver: Any, statement: str) -> int:  # noqa: ANN401 - DBAPI connection
-    return sum(1 for _ in driver.execute(statement))
+def _read(driver: Any, statement: str) -> None:  # noqa: ANN401 - DBAPI connection
+    for _ in driver.execute(statement):
+        pass
 
 
 def _bounds(month: str) -> tuple[datetime, datetime]:
