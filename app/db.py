@@ -322,6 +322,16 @@ def upsert_adding(
         execute_rows(session, statement, rows)
 
 
+def upsert_selected(
+    table: type[Base], session: Session, rows: sa.Select[Any], *, key: list[str], add: list[str]
+) -> None:
+    """As ``upsert_adding``, of the rows that are selected, the key's columns first."""
+    statement = _adding(
+        table, session.get_bind().dialect.name, tuple(key), tuple(add), newest=None, follow=()
+    )
+    session.execute(statement.from_select([*key, *add], rows))
+
+
 # Statements are built once per table: building one costs as much as running it.
 @functools.cache
 def _ignoring(table: type[Base], dialect: str) -> Any:  # noqa: ANN401 - the two dialects' inserts share no type

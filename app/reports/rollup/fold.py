@@ -25,6 +25,11 @@ MODEL_KEY = ("width", "start", "link_id", "app_id", "model_id", "kind_id")
 USER_TOTALS_KEY = ("width", "start", "user_id")
 MODEL_TOTALS_KEY = ("width", "start", "model_id", "kind_id")
 SEGMENT_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "link_id", "app_id")
+USER_MODELS_KEY = ("width", "start", "user_id", "model_id", "kind_id")
+SEGMENT_MODELS_KEY = (
+    *("width", "start", "segment_id", "plan_id", "issuer_id"),
+    *("model_id", "kind_id"),
+)
 LINK_TIMES_KEY = ("width", "start", "link_id", "app_id", "bucket")
 SEGMENT_TIMES_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "bucket")
 TIMES = ("answers",)
@@ -122,6 +127,9 @@ class Fold:
         self.by_segment = Sums(SEGMENT_KEY, EVENT_SUMS)
         self.times_by_link = Sums(LINK_TIMES_KEY, TIMES)
         self.times_by_segment = Sums(SEGMENT_TIMES_KEY, TIMES)
+        self.user_models = Sums(USER_MODELS_KEY, LINE_SUMS)
+        self.segment_models = Sums(SEGMENT_MODELS_KEY, LINE_SUMS)
+        """These two of days alone: their months are made of them."""
         self._zone = zone
         self._ids = ids
         self._costs = costs or {}
@@ -145,6 +153,10 @@ class Fold:
             for (model_id, kind_id), values in lines.items():
                 self.by_model.add((width, start, *place, model_id, kind_id), values)
                 self.model_totals.add((width, start, model_id, kind_id), values)
+                if width == DAY:
+                    used = (model_id, kind_id)
+                    self.user_models.add((width, start, event.user_id, *used), values)
+                    self.segment_models.add((width, start, *segment, *used), values)
             if width == QUARTER:
                 continue
             self.user_totals.add((width, start, event.user_id), sums)

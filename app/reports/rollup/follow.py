@@ -18,6 +18,7 @@ from app.metering.months import month_text
 from app.pricing import store as pricing_store
 from app.reports.models import ReportPosition
 from app.reports.rollup import store
+from app.reports.rollup.asked import store as asked
 from app.reports.rollup.clock import store as clock
 from app.reports.rollup.fold import Fold, names_of
 from app.reports.rollup.store import Answer, Moved, Tops
@@ -72,7 +73,8 @@ def advance(
 
     Where an older version has counted, it did so without costs, segments and times, or without
     totals. New events are counted first, then costs, segments and times are filled in for the older
-    ones, in order, then totals a day at a time, from the newest back.
+    ones, in order, then totals a day at a time, from the newest back, then what was asked of models
+    likewise: as far as there are lines, which is done until archives are put back.
     """
     position = store.lock_position(session, zone=zone.key, now=now)
     _follow_clock(session, position, zone)
@@ -84,17 +86,19 @@ def advance(
     upto_transaction = min(decided.transaction_id, position.transaction_id + TRANSACTIONS_AT_ONCE)
     transactions = _count_moved(session, position.transaction_id, upto_transaction)
     position.transaction_id = max(upto_transaction, position.transaction_id)
-    filled = 0
+    filled, has_all_models = 0, position.models_from == 0
     if not events and position.wide_event_id < position.event_id:
         filled = _fill(session, position, zone, events_max)
-    elif not events:
-        _derive_totals(session, position)
+    elif not events and not _derive_totals(session, position):
+        has_all_models = _derive_models(session, position, zone)
     if _places(position) != before:
         position.moved_at = now
         session.flush()
     is_done = (
         position.wide_event_id == position.totals_event_id == position.event_id
         and position.totals_from == 0
+        and position.models_event_id == position.event_id
+        and has_all_models
         and position.event_id >= decided.event_id
         and position.transaction_id >= decided.transaction_id
     )
@@ -118,6 +122,7 @@ def restart(session: Session, *, zone: ZoneInfo, now: datetime) -> None:
     store.empty(session)
     position.event_id = position.wide_event_id = position.transaction_id = 0
     position.totals_event_id = position.totals_from = 0
+    position.models_event_id = position.models_from = 0
     position.zone, position.moved_at = zone.key, now
     session.flush()
 
@@ -126,7 +131,7 @@ def _follow_clock(session: Session, position: ReportPosition, zone: ZoneInfo) ->
     if position.zone != zone.key:
         clock.derive_days_and_months(session, zone, wide=position.wide_event_id)
         position.zone = zone.key
-        position.totals_from = None
+        position.totals_from = position.models_from = None
         session.flush()
 
 
@@ -136,6 +141,8 @@ def _places(position: ReportPosition) -> tuple[int | None, ...]:
         position.wide_event_id,
         position.totals_event_id,
         position.totals_from,
+        position.models_event_id,
+        position.models_from,
         position.transaction_id,
     )
 
@@ -153,6 +160,9 @@ def _count_events(
         if position.totals_event_id == after and position.totals_from is not None:
             totals.add(session, folded, since=position.totals_from)
             position.totals_event_id = upto
+        if position.models_event_id == after and position.models_from is not None:
+            asked.add(session, folded, zone, since=position.models_from)
+            position.models_event_id = upto
     else:  # what is between is filled in first: each position stands for all below it
         store.add_base(session, folded)
     position.event_id = upto
@@ -164,17 +174,37 @@ def _fill(session: Session, position: ReportPosition, zone: ZoneInfo, events_max
     upto = min(position.event_id, after + events_max)
     folded, number = _folded(session, after, upto, zone)
     store.add_wide(session, folded)
-    position.totals_from = None  # their costs are not what they were
+    position.totals_from = position.models_from = None  # their costs are not what they were
     position.wide_event_id = upto
     return number
 
 
-def _derive_totals(session: Session, position: ReportPosition) -> None:
-    """The totals of one more day, unless there are those of all."""
+def _derive_totals(session: Session, position: ReportPosition) -> bool:
+    """The totals of one more day; False where there are those of all."""
     if position.totals_event_id != position.event_id:  # of another version, or while it was filled
         position.totals_event_id, position.totals_from = position.event_id, None
-    if position.totals_from != 0:
-        position.totals_from = totals.derive_day_before(session, position.totals_from)
+    if position.totals_from == 0:
+        return False
+    position.totals_from = totals.derive_day_before(session, position.totals_from)
+    return True
+
+
+def _derive_models(session: Session, position: ReportPosition, zone: ZoneInfo) -> bool:
+    """What was asked of models on one more day; True where no day with lines is left."""
+    if position.models_event_id != position.event_id:
+        position.models_event_id, position.models_from = position.event_id, None
+    if position.models_from == 0:
+        return True
+    asked.hold_lines(session)  # so that none go to archives after the look at these
+    back = asked.derive_day_before(
+        session,
+        position.models_from,
+        upto=position.event_id,
+        zone=zone,
+        gone=store.removed_months(session),
+    )
+    position.models_from = back.since
+    return back.is_at_end
 
 
 def _folded(session: Session, after: int, upto: int, zone: ZoneInfo) -> tuple[Fold, int]:

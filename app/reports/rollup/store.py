@@ -27,6 +27,7 @@ from app.reports.models import (
     UsageTimesBySegment,
 )
 from app.reports.named.store import OTHER_NAME
+from app.reports.rollup.asked import store as asked
 from app.reports.rollup.clock import store as clock
 from app.reports.rollup.fold import (
     COSTS,
@@ -93,7 +94,7 @@ class Answer:
 
 def lock_position(session: Session, *, zone: str, now: datetime) -> ReportPosition:
     """The one row, made on first use; nobody else counts until the transaction ends."""
-    start = {"event_id": 0, "transaction_id": 0, "totals_from": 0}
+    start = {"event_id": 0, "transaction_id": 0, "totals_from": 0, "models_from": 0}
     first = {"id": 1, **start, "zone": zone, "moved_at": now}
     insert_ignoring(ReportPosition, session, [first])
     return session.get_one(ReportPosition, 1, with_for_update=True, populate_existing=True)
@@ -306,6 +307,7 @@ def empty(session: Session) -> None:
         *(table for table, _ in clock.SUMS),
         *clock.TIMED,
         *totals.TABLES,
+        *asked.TABLES,
         UsageCorrection,
     ]
     for table in tables:
