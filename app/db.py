@@ -323,13 +323,18 @@ def upsert_adding(
 
 
 def upsert_selected(
-    table: type[Base], session: Session, rows: sa.Select[Any], *, key: list[str], add: list[str]
+    table: type[Base],
+    session: Session,
+    rows: sa.Select[Any],
+    given: dict[str, Any],
+    *,
+    key: list[str],
+    add: list[str],
 ) -> None:
-    """As ``upsert_adding``, of the rows that are selected, the key's columns first."""
-    statement = _adding(
-        table, session.get_bind().dialect.name, tuple(key), tuple(add), newest=None, follow=()
-    )
-    session.execute(statement.from_select([*key, *add], rows))
+    """As ``upsert_adding``, of rows that are selected: the key's columns, then the others."""
+    dialect = session.get_bind().dialect.name
+    statement = _adding(table, dialect, tuple(key), tuple(add), newest=None, follow=())
+    session.execute(statement.from_select([*key, *add], rows), given)
 
 
 # Statements are built once per table: building one costs as much as running it.

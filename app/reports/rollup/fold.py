@@ -113,11 +113,17 @@ class Fold:
     """Adds events up.
 
     ``ids`` are the numbers of their names; ``costs`` what a point cost by each version of the
-    prices that says it, in nano-units.
+    prices that says it, in nano-units. Models by user and by segment are those of answers from the
+    quarter ``models_from`` on, and there are none for None.
     """
 
     def __init__(
-        self, zone: ZoneInfo, ids: Mapping[Name, int], costs: Mapping[int, int] | None = None
+        self,
+        zone: ZoneInfo,
+        ids: Mapping[Name, int],
+        costs: Mapping[int, int] | None = None,
+        *,
+        models_from: int | None = None,
     ) -> None:
         self.by_link = Sums(LINK_KEY, EVENT_SUMS)
         self.by_user = Sums(USER_KEY, EVENT_SUMS)
@@ -133,6 +139,7 @@ class Fold:
         self._zone = zone
         self._ids = ids
         self._costs = costs or {}
+        self._models_from = models_from
         self._days: dict[date, tuple[int, int]] = {}
 
     def add(self, event: Event) -> None:
@@ -146,14 +153,16 @@ class Fold:
         sums = (1, event.points, event.charge, *tokens, *costs)
         place = (event.link_id, app_id)
         segment = (event.segment_id, event.plan_id, event.issuer_id)
-        for width, start in self._spans(event.received_at):
+        spans = self._spans(event.received_at)
+        has_models = self._models_from is not None and spans[0][1] >= self._models_from
+        for width, start in spans:
             self.by_link.add((width, start, *place), sums)
             self.by_user.add((width, start, event.user_id, *place), sums)
             self.by_segment.add((width, start, *segment, *place), sums)
             for (model_id, kind_id), values in lines.items():
                 self.by_model.add((width, start, *place, model_id, kind_id), values)
                 self.model_totals.add((width, start, model_id, kind_id), values)
-                if width == DAY:
+                if width == DAY and has_models:
                     used = (model_id, kind_id)
                     self.user_models.add((width, start, event.user_id, *used), values)
                     self.segment_models.add((width, start, *segment, *used), values)

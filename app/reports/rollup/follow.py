@@ -153,15 +153,16 @@ def _count_events(
     after, upto = position.event_id, min(decided.event_id, position.event_id + events_max)
     if upto <= after:
         return 0
-    folded, number = _folded(session, after, upto, zone)
+    models_from = position.models_from if position.models_event_id == after else None
+    folded, number = _folded(session, after, upto, zone, models_from)
     if position.wide_event_id == after:
         store.add(session, folded)
         position.wide_event_id = upto
         if position.totals_event_id == after and position.totals_from is not None:
             totals.add(session, folded, since=position.totals_from)
             position.totals_event_id = upto
-        if position.models_event_id == after and position.models_from is not None:
-            asked.add(session, folded, zone, since=position.models_from)
+        if models_from is not None:
+            asked.add(session, folded, zone, since=models_from)
             position.models_event_id = upto
     else:  # what is between is filled in first: each position stands for all below it
         store.add_base(session, folded)
@@ -190,28 +191,31 @@ def _derive_totals(session: Session, position: ReportPosition) -> bool:
 
 
 def _derive_models(session: Session, position: ReportPosition, zone: ZoneInfo) -> bool:
-    """What was asked of models on one more day; True where no day with lines is left."""
+    """What was asked of models on a day or less; True where nothing with lines is left."""
     if position.models_event_id != position.event_id:
         position.models_event_id, position.models_from = position.event_id, None
     if position.models_from == 0:
         return True
     asked.hold_lines(session)  # so that none go to archives after the look at these
-    back = asked.derive_day_before(
+    back = asked.derive_before(
         session,
         position.models_from,
         upto=position.event_id,
         zone=zone,
-        gone=store.removed_months(session),
+        gone=frozenset(store.removed_months(session)),
     )
     position.models_from = back.since
     return back.is_at_end
 
 
-def _folded(session: Session, after: int, upto: int, zone: ZoneInfo) -> tuple[Fold, int]:
+def _folded(
+    session: Session, after: int, upto: int, zone: ZoneInfo, models_from: int | None = None
+) -> tuple[Fold, int]:
     """The sums of the events above one id up to another, and how many those are."""
     events = store.load_events(session, after=after, upto=upto)
     costs = pricing_store.costs_per_point(session)
-    folded = Fold(zone, store.name_ids(session, names_of(events)), costs)
+    ids = store.name_ids(session, names_of(events))
+    folded = Fold(zone, ids, costs, models_from=models_from)
     for event in events:
         folded.add(event)
     return folded, len(events)

@@ -86,14 +86,20 @@ def conditions(wanted: Wanted, source: Source) -> list[Any]:
 def _of_table(session: Session, wanted: Wanted, table: sa.Table) -> Source:
     given.look_up(session, each_alone=True)
     spans, parameters = given.spans(session, wanted.buckets)
-    return replace(kept.sums(spans, table, wanted.questions, wanted.joins), given=parameters)
+    of_users = wanted.is_of_few_users and session.get_bind().dialect.name == "sqlite"
+    found = kept.sums(spans, table, wanted.questions, wanted.joins, of_users=of_users)
+    return replace(found, given=parameters)
 
 
 def _only(wanted: Wanted, source: Source) -> Any:  # noqa: ANN401 - SQLAlchemy's
-    keys = [source.groups[group] for group in wanted.by]
+    keys, only = [source.groups[group] for group in wanted.by], list(wanted.only or ())
     if len(keys) == 1:
-        return keys[0].in_([key for (key,) in wanted.only or ()])
-    return sa.tuple_(*keys).in_(list(wanted.only or ()))
+        return keys[0].in_([key for (key,) in only])
+    chosen = sa.tuple_(*keys).in_(only)
+    if "user" not in wanted.by:
+        return chosen
+    place = wanted.by.index("user")  # said by itself, a database looks them up
+    return chosen & keys[place].in_(sorted({one[place] for one in only}))
 
 
 def _among(column: Any, values: frozenset[Any]) -> list[Any]:  # noqa: ANN401 - SQLAlchemy's

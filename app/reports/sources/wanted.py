@@ -8,6 +8,7 @@ from app.reports.query import ATTRIBUTE, Filters, Group, dimensions
 from app.reports.spans import Span
 
 LINE_GROUPS = frozenset({"model", "node_kind"})
+FEW_USERS_MAX = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class Wanted:
     @property
     def dimensions(self) -> set[Group]:
         return dimensions(self.by, self.filters)
+
+    @property
+    def is_of_few_users(self) -> bool:
+        """Whether it names the users whose rows it is made of: so few that each is looked up."""
+        if self.only is not None and "user" in self.by:
+            return len(self.only) <= FEW_USERS_MAX
+        return self.filters.users is not None and len(self.filters.users) <= FEW_USERS_MAX
 
     @property
     def joins(self) -> tuple[Group, ...]:

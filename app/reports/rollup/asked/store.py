@@ -1,9 +1,9 @@
 """What users, and people of a segment, asked of models: every statement that makes these sums.
 
 A model's user stands in the event alone, and its tokens in the lines, so these sums are made of
-both: as events are counted, and for what was counted before there were any, a day at a time from
-the newest back, as far as the lines are in the database. A month is what its days add up to; while
-it has not all of them, days that have are added to it, and nobody reads it.
+both: as events are counted, and for what was counted before there were any, some answers at a time
+from the newest back, as far as the lines are in the database. So a day that is reached half has the
+later half of its answers, and a month those of its days that are whole; neither is read.
 """
 
 from collections.abc import Collection
@@ -24,33 +24,35 @@ from app.reports.models import UsageByLink, UsageName, UsageSegmentModels, Usage
 from app.reports.named.store import OTHER_NAME
 from app.reports.query import NAME_CHARS_MAX
 from app.reports.rollup.fold import LINE_SUMS, TOKENS, Fold, Sums
-from app.reports.spans import DAY, MONTH, begin_in, begin_of, end_in
+from app.reports.spans import DAY, MONTH, QUARTER, Unit, begin_in, begin_of, end_in
 from app.users.models import User
 
+ANSWERS_AT_ONCE = 4000
+"""On SQLite finishes wait while they are added: half a second, or less."""
 TABLES: tuple[type[Base], ...] = (UsageUserModels, UsageSegmentModels)
-_ADDED = ("points", "charge", *TOKENS, "cost", "costed_points")
+_UNITS: tuple[tuple[int, Unit], ...] = ((DAY, "day"), (MONTH, "month"))
 
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """From which quarter on there are sums, and whether no day with lines is left before it."""
+    """From which quarter on there are sums, and whether nothing with lines is left before it."""
 
     since: int
     is_at_end: bool
 
 
 def add(session: Session, folded: Fold, zone: ZoneInfo, since: int) -> None:
-    """Add these events to the days from the quarter ``since`` on, and those days to months."""
+    """Add what was asked from the quarter ``since`` on to days, and of whole days to months."""
     for table, days in (
         (UsageUserModels, folded.user_models),
         (UsageSegmentModels, folded.segment_models),
     ):
-        rows = [row for row in days.rows() if row["start"] >= since]
-        months = Sums(days.key, days.columns)
+        rows, months = days.rows(), Sums(days.key, days.columns)
         for row in rows:
             _, start, *key = (row[name] for name in days.key)
-            place = (MONTH, begin_in(start, "month", zone), *key)
-            months.add(place, [row[name] for name in days.columns])
+            if start >= since:
+                place = (MONTH, begin_in(start, "month", zone), *key)
+                months.add(place, [row[name] for name in days.columns])
         for one in (rows, months.rows()):
             upsert_adding(table, session, one, key=days.key, add=days.columns)
 
@@ -64,82 +66,108 @@ def hold_lines(session: Session) -> None:
         session.execute(sa.text("LOCK TABLE ONLY usage_lines IN ACCESS SHARE MODE"))
 
 
-def derive_day_before(
-    session: Session, before: int | None, *, upto: int, zone: ZoneInfo, gone: Collection[int]
+def derive_before(
+    session: Session, before: int | None, *, upto: int, zone: ZoneInfo, gone: frozenset[int]
 ) -> Back:
-    """Make the sums of the last day with answers before that quarter; of the newest, for None.
+    """Add the answers of a day or less, the last before that quarter; the newest, for None.
 
     Of events up to the id ``upto``. Nothing is made of a day that is in one of the months ``gone``
-    (UTC), whose lines are not there, nor of any before it. ``since`` is 0 when all days have been
-    made.
+    (UTC), whose lines are not there, nor of any before it. ``since`` is 0 when all have been added.
     """
-    newest = sa.select(sa.func.max(UsageByLink.start)).where(UsageByLink.width == DAY)
+    newest = sa.select(sa.func.max(UsageByLink.start)).where(UsageByLink.width == QUARTER)
     if before is not None:
         newest = newest.where(UsageByLink.start < before)
-    low = session.scalar(newest)
-    if low is None:
-        _clear(session, DAY, 0, before)
-        _clear(session, MONTH, 0, before and begin_in(before, "month", zone))
+    last = session.scalar(newest)
+    if last is None:
+        _clear(session, 0, before, zone)
         return Back(0, is_at_end=True)
-    high = end_in(low, "day", zone)
-    months = list(months_from(month_of(begin_of(low)), month_of(begin_of(high - 1))))
-    is_gone = not set(months).isdisjoint(gone)
-    since = high if is_gone else low
-    month = begin_in(low, "month", zone)
-    _clear(session, DAY, since, before)
-    _clear(session, MONTH, since if is_gone else month, before and begin_in(before, "month", zone))
-    if not is_gone:
-        lines, prices = _lines(session, low, high, upto, months)
-        for table in TABLES:
-            _make_day(session, table, low, lines, prices)
-            _add_to_month(session, table, low, month)
-    return Back(since, is_at_end=is_gone)
+    day, following = begin_in(last, "day", zone), end_in(last, "day", zone)
+    high = following if before is None else min(before, following)
+    months = list(months_from(month_of(begin_of(day)), month_of(begin_of(following - 1))))
+    if not gone.isdisjoint(months):
+        _clear(session, high, before, zone)
+        return Back(high, is_at_end=True)
+    low = _cut(session, day, high)
+    _clear(session, low, before, zone)
+    lines, prices = _lines(session, (low, high), upto, months)
+    for table in TABLES:
+        _add_to_day(session, table, day, lines, prices)
+        if low == day:
+            _add_to_month(session, table, day, begin_in(day, "month", zone))
+    return Back(low, is_at_end=False)
 
 
-def _clear(session: Session, width: int, low: int, high: int | None) -> None:
-    """Delete what was made by another clock, or before others counted."""
-    for table in map(_table, TABLES):
-        within = [table.c.width == width, table.c.start >= low]
-        if high is not None:
-            within.append(table.c.start < high)
-        session.execute(sa.delete(table).where(*within))
+def _cut(session: Session, low: int, high: int) -> int:
+    """The first of the last quarters that have not too many answers together, but one at least."""
+    table = UsageByLink
+    quarters = (
+        sa.select(table.start, sa.func.sum(table.questions))
+        .where(table.width == QUARTER, table.start >= low, table.start < high)
+        .group_by(table.start)
+        .order_by(table.start.desc())
+    )
+    answers, first = 0, high
+    for start, more in session.execute(quarters):
+        answers += more
+        if answers > ANSWERS_AT_ONCE and first < high:
+            return first
+        first = start
+    return low
 
 
-def _make_day(
-    session: Session, model: type[Base], low: int, lines: sa.Subquery, prices: dict[str, Any]
+def _clear(session: Session, low: int, before: int | None, zone: ZoneInfo) -> None:
+    """Delete what stands in days and months that are reached now.
+
+    It was made by another clock, or before others counted.
+    """
+    for width, unit in _UNITS:
+        first = begin_in(low, unit, zone)
+        end = None if before is None else begin_in(before, unit, zone)
+        for table in map(_table, TABLES):
+            within = [table.c.width == width, table.c.start >= first]
+            if end is not None:
+                within.append(table.c.start < end)
+            session.execute(sa.delete(table).where(*within))
+
+
+def _add_to_day(
+    session: Session, model: type[Base], day: int, lines: sa.Subquery, prices: dict[str, Any]
 ) -> None:
-    table = _table(model)
-    key = [column.name for column in table.primary_key.columns][2:]
-    added = (
+    key = [column.name for column in _table(model).primary_key.columns]
+    who = [lines.c[name] for name in key[2:]]
+    rows = (
         sa.select(
             sa.literal(DAY),
-            sa.literal(low),
-            *(lines.c[name] for name in key),
+            sa.literal(day),
+            *who,
             *(sa.func.sum(lines.c[name]) for name in LINE_SUMS),
         )
-        .group_by(*(lines.c[name] for name in key))
-        .order_by(*(lines.c[name] for name in key))
+        .where(sa.true())  # by which SQLite knows where the rows end
+        .group_by(*who)
+        .order_by(*who)
     )
-    names = ["width", "start", *key, *LINE_SUMS]
-    session.execute(sa.insert(table).from_select(names, added), prices)
+    upsert_selected(model, session, rows, prices, key=key, add=list(LINE_SUMS))
 
 
-def _add_to_month(session: Session, model: type[Base], low: int, month: int) -> None:
+def _add_to_month(session: Session, model: type[Base], day: int, month: int) -> None:
     table = _table(model)
     key = [column.name for column in table.primary_key.columns]
     rows = sa.select(
         sa.literal(MONTH), sa.literal(month), *(table.c[name] for name in (*key[2:], *LINE_SUMS))
-    ).where(table.c.width == DAY, table.c.start == low)
-    upsert_selected(model, session, rows, key=key, add=list(LINE_SUMS))
+    ).where(table.c.width == DAY, table.c.start == day)
+    upsert_selected(model, session, rows, {}, key=key, add=list(LINE_SUMS))
 
 
 def _lines(
-    session: Session, low: int, high: int, upto: int, months: Collection[int]
+    session: Session, span: tuple[int, int], upto: int, months: Collection[int]
 ) -> tuple[sa.Subquery, dict[str, Any]]:
-    """The lines of a day: whose they are, and whether the first of their answer for each count."""
+    """The lines of some quarters: whose they are, and for each count whether they are the first.
+
+    With the parameters that it needs.
+    """
     costs, prices = given.costs(session, pricing_store.costs_per_point(session))
     event, line = UsageEvent, UsageLine
-    received = (event.received_at >= begin_of(low), event.received_at < begin_of(high))
+    received = (event.received_at >= begin_of(span[0]), event.received_at < begin_of(span[1]))
     bounds = sa.select(sa.func.min(event.id), sa.func.max(event.id)).where(*received)
     first, last = session.execute(bounds.where(event.id <= upto)).one()
     model, kind = _Name("model", line.model), _Name("node_kind", line.node_kind)
