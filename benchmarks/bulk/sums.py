@@ -51,8 +51,8 @@ class SumsOf:
         self._names = Names(crowd)
         self._users = crowd.size.users
         self._days: defaultdict[str, list[tuple[int, pa.Table]]] = defaultdict(list)
-        self._asked: dict[tuple[str, int], list[pa.Table]] = {}
-        """Of models by whom, by table and month."""
+        self._asked: defaultdict[tuple[str, int], list[pa.Table]] = defaultdict(list)
+        """By table and month."""
 
     def rows(self, day: Day) -> Iterator[Batch]:
         for name, table in (*_event_sums(self._names, day), _line_sums(self._names, day)):
@@ -60,15 +60,19 @@ class SumsOf:
             self._keep(name, day, table)
         for name, table in _times(self._names, day):  # which are not kept of quarters
             self._keep(name, day, table)
+        yield from self._keep_asked(day)
+
+    def _keep_asked(self, day: Day) -> Iterator[Batch]:
+        """Models by whom, which are of days; of a month that is over only its sums are kept."""
         start = int(day.begin_us // QUARTER_US)
         month = month_start(local_day(start, ZONE), ZONE)
+        for (_, other), tables in self._asked.items():
+            if other != month and len(tables) > 1:
+                tables[:] = [_widened(pa.concat_tables(tables), MONTH, other)]
         for name, table in _asked(self._names, day):
-            one = _widened(table, DAY, start)
-            yield name, _columns(one)
-            self._asked.setdefault((name, month), []).append(one)
-        for key, parts in self._asked.items():  # a month's days are more than fits for all
-            if key[1] != month and len(parts) > 1:
-                self._asked[key] = [_widened(pa.concat_tables(parts), MONTH, key[1])]
+            of_day = _widened(table, DAY, start)
+            yield name, _columns(of_day)
+            self._asked[name, month].append(of_day)
 
     def _keep(self, name: str, day: Day, table: pa.Table) -> None:
         # By the clock of the zone: a day of it is a day of ours.

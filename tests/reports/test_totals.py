@@ -93,7 +93,7 @@ def queries(draw):
     )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=queries())
 def test_reports_are_the_same_with_and_without_totals(counted, query):
     with counted.read() as session:
