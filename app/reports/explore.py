@@ -49,7 +49,7 @@ ROWS_WITH_TIMES_MAX = 20_000
 
 
 class LinesGone(Conflict):
-    """Only lines tell users' models, and some of the period lie in archives."""
+    """Only lines tell what is asked for, and some of the period lie in archives."""
 
     code = "lines_archived"
 
@@ -63,7 +63,7 @@ def explore(
 
     Raises:
         Invalid: something of the query can not be.
-        LinesGone: it asks for users and models together, of a month whose lines were removed.
+        LinesGone: no sums have what it asks for, of a month whose lines were removed.
     """
     query.check()
     low, high = quarter_of(query.since), quarter_from(query.until)
@@ -152,8 +152,8 @@ class _Study:
         if gone:
             months = ", ".join(month_text(month) for month in gone)
             raise LinesGone(
-                "users together with models, plans or attributes are read from usage lines, and "
-                f"those of {months} lie in archives: `shareauth archives restore` puts them back"
+                "no sums have all that this report is of: it is read from usage lines, and those "
+                f"of {months} lie in archives: `shareauth archives restore` puts them back"
             )
 
     def total(self) -> Cell:
