@@ -57,6 +57,7 @@ def _reports(now: datetime) -> dict[str, Work]:
         return lambda session: explore(session, query)
 
     heavy, common = (Filters(users=frozenset({user})) for user in (HEAVY, COMMON))
+    one_model = Filters(models=frozenset({"model-01"}))
     return {
         "overview": lambda session: overview(session, zone=ZONE, now=now),
         "month by model": report(by=("model",)),
@@ -80,6 +81,9 @@ def _reports(now: datetime) -> dict[str, Work]:
         "a user's month, per day": report(filters=common, per="day"),
         "a user's month, by model": report(filters=common, by=("model",)),
         "month by user and model": report(by=("user", "model"), limit=20),
+        "month by department and model": report(by=("attribute:department", "model"), limit=20),
+        "top 20 users of a model": report(by=("user",), filters=one_model, limit=20),
+        "visitors of each model": report(by=("model",), with_visitors=True),
     }
 
 
@@ -184,7 +188,7 @@ def _no_totals() -> Iterator[None]:
     known = report_store.position
 
     def position(session: Session) -> report_store.Position:
-        return replace(known(session), totals_from=None)
+        return replace(known(session), totals_from=None, models_from=None)
 
     report_store.position = position
     try:

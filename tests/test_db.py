@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from app.db import Database, DatabaseAway, DatabaseBusy, insert_ignoring, upsert_adding
+from app.db import Database, DatabaseAway, DatabaseBusy
 from app.pricing.models import AllowanceUse
 from app.revision import ConfigRevision
+from app.upserts import insert_ignoring, upsert_adding
 from app.users.models import User
 
 from books import make_users

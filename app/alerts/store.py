@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.alerts.models import Alert, AlertRule, Delivery, Destination
-from app.db import insert_ignoring
 from app.errors import NotFound
+from app.upserts import insert_ignoring
 
 PENDING = "pending"
 _ID_MAX = 2**63 - 1

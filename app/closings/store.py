@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.closings.content import number_of
 from app.closings.models import Closing, ClosingRun, FrozenStatement
-from app.db import insert_ignoring
 from app.errors import NotFound
+from app.upserts import insert_ignoring
 from app.users.models import User
 
 PAGE_ROWS = 500

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.codes.models import CodeAttempts, CodeBatch, RedemptionCode
-from app.db import execute_rows, insert_ignoring
 from app.errors import NotFound
+from app.upserts import execute_rows, insert_ignoring
 
 
 class BatchNotFound(NotFound):

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import insert_ignoring
 from app.deliveries.models import Delivery, DeliveryAttempt, FileDestination
 from app.errors import NotFound
+from app.upserts import insert_ignoring
 
 PENDING, DELIVERED, DEAD, GIVEN_UP = "pending", "delivered", "dead", "given_up"
 STATUSES = (PENDING, DELIVERED, DEAD, GIVEN_UP)

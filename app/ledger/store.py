@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.db import execute_rows, insert_ignoring
 from app.ledger.chain import GENESIS, Head
 from app.ledger.models import Account, Posting, Transaction
 from app.ledger.transactions import HOUSE_ACCOUNTS, Record, Side, wallet_name
+from app.upserts import execute_rows, insert_ignoring
 
 PAGE_ROWS = 500
 """How many rows a walk over whole tables holds at a time."""

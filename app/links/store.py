@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import UtcDateTime, insert_ignoring
+from app.db import UtcDateTime
 from app.errors import NotFound
 from app.links.models import Link, LinkKey
+from app.upserts import insert_ignoring
 
 _calls = sa.table(
     "link_calls", sa.column("link_id", sa.BigInteger), sa.column("last_at", UtcDateTime)

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import Session, aliased
 
-from app.db import execute_rows, upsert_adding
 from app.errors import NotFound
 from app.keys import Keys
 from app.metering.models import QuarantinedFinish, UsageDay, UsageEvent, UsageLine
 from app.metering.months import month_of
 from app.metering.rows import DayKey, EventRow, LineRow
+from app.upserts import execute_rows, upsert_adding
 
 _DAY_KEY = ["user_id", "day", "link_id"]
 _DAY_SUMS = ["questions", "points", "charge", "input_tokens", "output_tokens"]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import insert_ignoring
 from app.errors import NotFound
 from app.plans.models import Plan
+from app.upserts import insert_ignoring
 
 
 class PlanNotFound(NotFound):

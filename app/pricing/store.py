@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
-from app.db import upsert_adding
 from app.errors import NotFound
 from app.ledger import reratings
 from app.ledger.models import Transaction
@@ -16,6 +15,7 @@ from app.money import to_nano
 from app.pricing.book import PriceBook
 from app.pricing.models import AllowanceUse, PriceVersion
 from app.pricing.standing import Rerated
+from app.upserts import upsert_adding
 
 _REVERSAL = orm.aliased(Transaction)
 _RERATINGS = (

@@ -18,7 +18,6 @@ from app.reports.cells import EMPTY, MORE, Beside, Cell, Place, Sums, folded
 from app.reports.query import (
     Amounts,
     Counted,
-    Filters,
     Group,
     Query,
     Report,
@@ -28,7 +27,8 @@ from app.reports.query import (
 from app.reports.seen import store as seen_store
 from app.reports.seen.store import Among
 from app.reports.sources import store as sources
-from app.reports.sources.store import LINE_GROUPS, Wanted
+from app.reports.sources.books import store as books
+from app.reports.sources.wanted import LINE_GROUPS, Wanted, is_wide, questions_column
 from app.reports.spans import QUARTER, Span, begin_of, covered, cut, quarter_from, quarter_of
 from app.reports.store import Found, Position
 
@@ -49,7 +49,7 @@ ROWS_WITH_TIMES_MAX = 20_000
 
 
 class LinesGone(Conflict):
-    """Only lines tell users' models, and some of the period lie in archives."""
+    """Only lines tell what is asked for, and some of the period lie in archives."""
 
     code = "lines_archived"
 
@@ -63,7 +63,7 @@ def explore(
 
     Raises:
         Invalid: something of the query can not be.
-        LinesGone: it asks for users and models together, of a month whose lines were removed.
+        LinesGone: no sums have what it asks for, of a month whose lines were removed.
     """
     query.check()
     low, high = quarter_of(query.since), quarter_from(query.until)
@@ -132,11 +132,12 @@ class _Study:
         self._has_corrections = dimensions <= _WITH_CORRECTIONS
         self._has_seen = query.seen_since is not None and dimensions <= _WITH_SEEN
         self._has_times = query.with_times and not dimensions & LINE_GROUPS
-        self._is_wide = any(map(sources.is_wide, dimensions))
+        self._is_wide = any(map(is_wide, dimensions))
         self._is_filling = (self._is_wide or query.with_times) and position.is_filling
         self._totals_from = position.totals_from
         self._begins: dict[int, datetime] = {}
         self._fine_seen: dict[Place, tuple[int, int]] | None = None
+        self._models_from = self._if_covered(position.models_from)
         self.counted = position.counted
         """How far it counts: while older events are filled in, those that are."""
         if self._is_filling:
@@ -148,13 +149,13 @@ class _Study:
         wanted = self._wanted(self._query.by, is_whole=True)
         if not sources.reads_books(wanted):
             return
-        touched = sources.months_in(Span(QUARTER, *self._whole()))
+        touched = books.months_in(Span(QUARTER, *self._whole()))
         gone = sorted(store.removed_months(self._session) & set(touched))
         if gone:
             months = ", ".join(month_text(month) for month in gone)
             raise LinesGone(
-                "users together with models, plans or attributes are read from usage lines, and "
-                f"those of {months} lie in archives: `shareauth archives restore` puts them back"
+                "no sums have all that this report is of: it is read from usage lines, and those "
+                f"of {months} lie in archives: `shareauth archives restore` puts them back"
             )
 
     def total(self) -> Cell:
@@ -313,21 +314,34 @@ class _Study:
     def _wanted(self, by: tuple[Group, ...], *, is_whole: bool) -> Wanted:
         query = self._query
         wanted = Wanted(
-            buckets=(),
+            buckets=self._covers(is_whole),
             by=by,
             filters=query.filters,
             link_ids=query.link_ids,
             counted=self.counted.event_id,
-            questions=_questions(by, query.filters),
+            questions=questions_column(by, query.filters),
             with_visitors=query.with_visitors,
             is_wide=self._is_wide,
             is_filling=self._is_filling,
             totals_from=self._totals_from,
+            models_from=self._models_from,
         )
         if sources.reads_books(wanted):
             plain = self._buckets_of_quarters(is_whole)
             return replace(wanted, buckets=plain, questions="questions")
-        return replace(wanted, buckets=self._covers(is_whole))
+        return wanted
+
+    def _if_covered(self, since: int | None) -> int | None:
+        """From when models by user and by segment are read; None unless they have all spans.
+
+        The books tell models by their names, and sums by numbers: a report is of one of the two.
+        """
+        if since is None or not self._query.dimensions() & LINE_GROUPS:
+            return None
+        buckets = (*self._covers(is_whole=True), *self._covers(is_whole=False))
+        spans = [span for bucket in buckets for span in bucket]
+        has_all = all(span.low >= since and span.width != QUARTER for span in spans)
+        return since if has_all else None
 
     def _covers(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
         return tuple(covered(*pair, self._clock) for pair in self._of(is_whole))
@@ -368,25 +382,9 @@ class _Study:
         return self._begins[bucket]
 
     def _empty_cell(self, by: tuple[Group, ...], bucket: int = 0) -> Cell:
-        has_questions = _questions(by, self._query.filters) is not None
+        has_questions = questions_column(by, self._query.filters) is not None
         return self._cell((bucket, ()), dict(EMPTY), Beside(), has_questions=has_questions)
 
 
 def _both(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
     return one[0] + other[0], one[1] + other[1]
-
-
-def _questions(by: tuple[Group, ...], filters: Filters) -> str | None:
-    """The column that has each answer once in every group; None when there is no such."""
-    chosen = {"model": filters.models, "node_kind": filters.node_kinds}
-    single, several = set[str](), set[str]()
-    for name, values in chosen.items():
-        if name in by or (values is not None and len(values) <= 1):
-            single.add(name)
-        elif values is not None:
-            several.add(name)
-    if several:
-        return None
-    if single == {"model"}:
-        return "model_questions"
-    return "kind_questions" if single == {"node_kind"} else "questions"

@@ -177,6 +177,50 @@ class UsageModelTotals(_Sums, Base):
     kind_questions: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class UsageUserModels(_Sums, Base):
+    """Lines of a day or month, by user, model and node kind; ``questions`` as in ``UsageByModel``.
+
+    Of the whole house.
+    """
+
+    __tablename__ = "usage_user_models"
+    __table_args__ = (
+        sa.Index(None, "user_id", "width", "start"),
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        sa.CheckConstraint(_SOME_OF_QUESTIONS, name="questions"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    kind_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    model_questions: Mapped[int] = mapped_column(sa.BigInteger)
+    kind_questions: Mapped[int] = mapped_column(sa.BigInteger)
+
+
+class UsageSegmentModels(_Sums, Base):
+    """The same by segment, plan and issuer."""
+
+    __tablename__ = "usage_segment_models"
+    __table_args__ = (
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        sa.CheckConstraint(_SOME_OF_QUESTIONS, name="questions"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    segment_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    plan_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    issuer_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    model_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    kind_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
+    model_questions: Mapped[int] = mapped_column(sa.BigInteger)
+    kind_questions: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class UsageTimesByLink(Base):
     """How many answers took about how long, by link and app: days and months alone.
 
@@ -263,6 +307,10 @@ class ReportPosition(Base):
     """The same of first answers, which are part of the totals since a newer version."""
     totals_from: Mapped[int | None] = mapped_column(sa.Integer)
     """From this quarter on there are totals; None while there are none."""
+    models_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    """As ``totals_event_id``, of models by user and by segment."""
+    models_from: Mapped[int | None] = mapped_column(sa.Integer)
+    """From this quarter on there are these: they are made of lines, which archives may have."""
     transaction_id: Mapped[int] = mapped_column(sa.BigInteger)
     """Likewise of the ledger's transactions."""
     zone: Mapped[str] = mapped_column(sa.String(80))

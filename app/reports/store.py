@@ -17,7 +17,8 @@ from app.reports.given import store as given
 from app.reports.models import ReportPosition, UsageCorrection, UsageFirstAnswers, UsageName
 from app.reports.query import ATTRIBUTE, SUMS, Basis, Counted, Group
 from app.reports.sources import store as sources
-from app.reports.sources.store import Source, Wanted
+from app.reports.sources.books import store as books
+from app.reports.sources.wanted import Source, Wanted
 from app.reports.spans import QUARTER, Span, begun_in
 from app.reports.top import store as top_store
 from app.tokens.models import Issuer
@@ -63,6 +64,8 @@ class Position:
     """Costs, segments and times are counted up to this event."""
     totals_from: int | None = None
     """From this quarter on there are totals of users and models; None while there are none."""
+    models_from: int | None = None
+    """The same of models by user and by segment."""
 
     @property
     def is_filling(self) -> bool:
@@ -79,8 +82,13 @@ def position(session: Session) -> Position:
     if found is None:
         return Position(counted, None)
     has_totals = found.totals_event_id == found.firsts_event_id == found.event_id
+    has_models = found.models_event_id == found.event_id
     return Position(
-        counted, found.zone, found.wide_event_id, found.totals_from if has_totals else None
+        counted,
+        found.zone,
+        found.wide_event_id,
+        found.totals_from if has_totals else None,
+        found.models_from if has_models else None,
     )
 
 
@@ -208,7 +216,7 @@ def times(session: Session, wanted: Wanted) -> dict[Place, Counter[int]]:
     kept = sources.kept_times(session, _of_width(wanted, is_quarter=False))
     rest = wanted if kept is None else _of_width(wanted, is_quarter=True)
     found: dict[Place, Counter[int]] = {}
-    for source in (kept, sources.event_times(session, rest) if any(rest.buckets) else None):
+    for source in (kept, books.times(session, rest) if any(rest.buckets) else None):
         if source is not None:
             _count_times(session, wanted, source, found)
     return found

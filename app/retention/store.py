@@ -6,9 +6,10 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import Base, Otherwise, UtcDateTime, upsert_adding
+from app.db import Base, UtcDateTime
 from app.retention.kinds import Kind
 from app.retention.models import Pruning
+from app.upserts import Otherwise, upsert_adding
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import insert_ignoring
 from app.errors import NotFound
 from app.jobs.models import BackgroundJob
 from app.metering.models import UsageEvent
 from app.schedules.models import Schedule, ScheduleRun
+from app.upserts import insert_ignoring
 
 QUEUED, RUNNING, DONE, FAILED = "queued", "running", "done", "failed"
 _OPEN = (QUEUED, RUNNING)

@@ -8,11 +8,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import Otherwise, insert_ignoring, upsert_adding
 from app.errors import NotFound
 from app.sightings.models import NO_LINK, LinkCall, Refusal, RefusalCount
 from app.sightings.sighting import Sighting
 from app.sightings.tally import QUARTER, Calls, Place, quarter_of
+from app.upserts import Otherwise, insert_ignoring, upsert_adding
 
 
 class RefusalNotFound(NotFound):

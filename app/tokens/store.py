@@ -6,9 +6,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import insert_ignoring
 from app.errors import NotFound
 from app.tokens.models import Issuer, RevokedToken, Token, VisitorSession
+from app.upserts import insert_ignoring
 
 
 class IssuerNotFound(NotFound):

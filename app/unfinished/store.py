@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.db import insert_ignoring
 from app.unfinished.models import UnfinishedTurn
+from app.upserts import insert_ignoring
 
 LATE_MAX = timedelta(hours=1)
 """A finish that comes later than this after a ticket expired is not taken for that ticket's."""

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from app.db import insert_ignoring
 from app.errors import Conflict, NotFound
+from app.upserts import insert_ignoring
 from app.users.models import User
 from app.users.subject import storable
 

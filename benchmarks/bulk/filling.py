@@ -48,7 +48,8 @@ from bulk.writing import PostgresWriter, SqliteWriter, Writer, hurry, without_in
 TABLES = (
     "usage_events", "usage_lines", "usage_days", "usage_by_link", "usage_by_user",
     "usage_by_model", "usage_by_segment", "usage_times_by_link", "usage_times_by_segment",
-    "usage_user_totals", "usage_first_answers", "usage_model_totals", "usage_corrections",
+    "usage_user_totals", "usage_first_answers", "usage_model_totals",
+    "usage_user_models", "usage_segment_models", "usage_corrections",
     "ledger_accounts", "ledger_transactions", "ledger_postings",
 )  # fmt: skip
 JOURNALS = ("refusals", "audit_entries")
@@ -232,6 +233,8 @@ def _finish(db: Database, until: datetime) -> None:
                 id=1,
                 event_id=tops.event_id,
                 wide_event_id=tops.event_id,
+                models_event_id=tops.event_id,
+                models_from=0,
                 transaction_id=tops.transaction_id,
                 zone=ZONE.key,
                 moved_at=until,

@@ -18,8 +18,10 @@ from app.reports.rollup.fold import (
     LINK_TIMES_KEY,
     MODEL_KEY,
     SEGMENT_KEY,
+    SEGMENT_MODELS_KEY,
     SEGMENT_TIMES_KEY,
     USER_KEY,
+    USER_MODELS_KEY,
 )
 from app.reports.spans import DAY, MONTH, QUARTER, local_day, month_start
 from app.reports.times import bucket_of
@@ -35,6 +37,7 @@ USERS_AT_ONCE = 2000
 _KEYS = {
     *(*LINK_KEY, *USER_KEY, *MODEL_KEY, *SEGMENT_KEY),
     *(*LINK_TIMES_KEY, *SEGMENT_TIMES_KEY),
+    *(*USER_MODELS_KEY, *SEGMENT_MODELS_KEY),
 }
 _DAY_SUMS = ("questions", "points", "charge", "input_tokens", "output_tokens")
 
@@ -49,6 +52,8 @@ class SumsOf:
         self._names = Names(crowd)
         self._users = crowd.size.users
         self._days: defaultdict[str, list[tuple[int, pa.Table]]] = defaultdict(list)
+        self._asked: defaultdict[tuple[str, int], list[pa.Table]] = defaultdict(list)
+        """By table and month."""
 
     def rows(self, day: Day) -> Iterator[Batch]:
         for name, table in (*_event_sums(self._names, day), _line_sums(self._names, day)):
@@ -56,6 +61,19 @@ class SumsOf:
             self._keep(name, day, table)
         for name, table in _times(self._names, day):  # which are not kept of quarters
             self._keep(name, day, table)
+        yield from self._keep_asked(day)
+
+    def _keep_asked(self, day: Day) -> Iterator[Batch]:
+        """Models by whom, which are of days; of a month that is over only its sums are kept."""
+        start = int(day.begin_us // QUARTER_US)
+        month = month_start(local_day(start, ZONE), ZONE)
+        for (_, other), tables in self._asked.items():
+            if other != month and len(tables) > 1:
+                tables[:] = [_widened(pa.concat_tables(tables), MONTH, other)]
+        for name, table in _asked(self._names, day):
+            of_day = _widened(table, DAY, start)
+            yield name, _columns(of_day)
+            self._asked[name, month].append(of_day)
 
     def _keep(self, name: str, day: Day, table: pa.Table) -> None:
         # By the clock of the zone: a day of it is a day of ours.
@@ -71,6 +89,8 @@ class SumsOf:
                 months[month_start(local_day(start, ZONE), ZONE)].append(table)
             for start, tables in months.items():
                 yield name, _columns(_widened(pa.concat_tables(tables), MONTH, start))
+        for (name, start), tables in self._asked.items():
+            yield name, _columns(_widened(pa.concat_tables(tables), MONTH, start))
 
     def day_rows(self) -> Iterator[Batch]:
         """``usage_days``, in the order of its key: user after user."""
@@ -147,6 +167,26 @@ def _cost(points: Numbers) -> Numbers:
 
 
 def _line_sums(names: Names, day: Day) -> Made:
+    of = day.lines.place
+    where = {"link_id": day.link_id[of], "app_id": names.app_of(day.link_id[of])}
+    key = _when(day.at_us[of]) | where | _models(names, day)
+    return "usage_by_model", _added(key, _of_lines(day))
+
+
+def _asked(names: Names, day: Day) -> Iterator[Made]:
+    of = day.lines.place
+    when, models, sums = _when(day.at_us[of]), _models(names, day), _of_lines(day)
+    segments = {name: values[of] for name, values in _segments(day).items()}
+    yield "usage_user_models", _added(when | {"user_id": day.user_id[of]} | models, sums)
+    yield "usage_segment_models", _added(when | segments | models, sums)
+
+
+def _models(names: Names, day: Day) -> dict[str, Numbers]:
+    lines = day.lines
+    return {"model_id": names.first_model + lines.model, "kind_id": names.first_kind + lines.kind}
+
+
+def _of_lines(day: Day) -> dict[str, Numbers]:
     lines, of = day.lines, day.lines.place
     sums = (
         _first_of(of, lines.model, lines.kind),
@@ -161,13 +201,7 @@ def _line_sums(names: Names, day: Day) -> Made:
         _first_of(of, lines.model),
         _first_of(of, lines.kind),
     )
-    key = _when(day.at_us[of]) | {
-        "link_id": day.link_id[of],
-        "app_id": names.app_of(day.link_id[of]),
-        "model_id": names.first_model + lines.model,
-        "kind_id": names.first_kind + lines.kind,
-    }
-    return "usage_by_model", _added(key, dict(zip(LINE_SUMS, sums, strict=True)))
+    return dict(zip(LINE_SUMS, sums, strict=True))
 
 
 def _when(at_us: Numbers) -> dict[str, Numbers]:

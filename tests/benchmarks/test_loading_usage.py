@@ -18,8 +18,10 @@ from app.reports.models import (
     UsageByUser,
     UsageCorrection,
     UsageModelTotals,
+    UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserModels,
     UsageUserTotals,
 )
 from app.reports.proof import check
@@ -42,6 +44,8 @@ SUMS = (
     UsageTimesBySegment,
     UsageUserTotals,
     UsageModelTotals,
+    UsageUserModels,
+    UsageSegmentModels,
     UsageCorrection,
 )
 

@@ -26,8 +26,10 @@ from app.reports.models import (
     UsageFirstAnswers,
     UsageModelTotals,
     UsageName,
+    UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserModels,
     UsageUserTotals,
 )
 from app.reports.proof import check
@@ -58,6 +60,8 @@ TABLES = (
     UsageTimesBySegment,
     UsageUserTotals,
     UsageModelTotals,
+    UsageUserModels,
+    UsageSegmentModels,
     UsageCorrection,
     UsageFirstAnswers,
 )
@@ -187,8 +191,9 @@ def forget_what_is_new(session):
         session.execute(sa.update(table).values(cost=0, costed_points=0))
     for table in TABLES[3:-1]:
         session.execute(sa.delete(table))
-    forgotten = {"wide_event_id": 0, "totals_event_id": 0, "totals_from": None}
-    session.execute(sa.update(ReportPosition).values(forgotten))
+    forgotten = {"wide_event_id": 0, "totals_event_id": 0, "models_event_id": 0}
+    unknown = {"totals_from": None, "models_from": None}
+    session.execute(sa.update(ReportPosition).values(forgotten | unknown))
 
 
 def test_what_an_older_version_left_out_is_filled_in(books, now):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from books import make_link, make_users
-from reports_builders import SHANGHAI, Answer, Line, count, write
+from reports_builders import SHANGHAI, Answer, Line, count, make_around, write
 
 USERS = 60
 BEGIN = datetime(2026, 3, 9, tzinfo=SHANGHAI)
@@ -31,7 +31,12 @@ def _answer(at):
         Line(_RNG.choice(["GPT-5", "Qwen"]), _RNG.choice(["chatNode", "tools"]), 3, charge)
         for charge in _RNG.choices([0, 5, 5, 70], k=_RNG.randrange(1, 3))
     ]
-    return Answer(at, user_id, _RNG.choice([1, 2]), _RNG.choice(["bot", None]), lines)
+    return Answer(
+        *(at, user_id, _RNG.choice([1, 2]), _RNG.choice(["bot", None]), lines),
+        segment_id=_RNG.choice([None, 1, 3]),
+        plan_id=_RNG.choice([None, 1, 2]),
+        version_id=_RNG.choice([1, 2, 3]),
+    )
 
 
 ANSWERS = [_answer(BEGIN + timedelta(seconds=_RNG.randrange(DAYS * 86400))) for _ in range(900)]
@@ -43,6 +48,7 @@ def counted(db, now):
         make_users(session, now, USERS)
         make_link(session, now, "one")
         make_link(session, now, "two")
+        make_around(session, now)
     write(db, ANSWERS)
     count(db, now)
     return db
@@ -57,14 +63,27 @@ def queries(draw):
         until=BEGIN + timedelta(days=first + days),
         zone=draw(st.sampled_from([SHANGHAI, SHANGHAI, ZoneInfo("Asia/Kolkata")])),
         per=draw(st.sampled_from([None, None, "day", "week", "month"])),
-        by=draw(st.sampled_from([(), ("user",), ("user",), ("model",), ("model", "node_kind")])),
+        by=draw(
+            st.sampled_from(
+                [
+                    *[(), ("user",), ("user",), ("model",), ("model", "node_kind")],
+                    *[("user", "model"), ("node_kind", "user"), ("plan", "model", "node_kind")],
+                    *[("attribute:department", "model"), ("issuer", "node_kind"), ("plan",)],
+                ]
+            )
+        ),
         filters=draw(
             st.sampled_from(
                 [
                     Filters(),
                     Filters(),
                     Filters(models=frozenset({"Qwen"})),
+                    Filters(models=frozenset({"Qwen", "GPT-5"})),
+                    Filters(node_kinds=frozenset({"tools"})),
                     Filters(users=frozenset({1, 2, 7})),
+                    Filters(users=frozenset({1}), models=frozenset({"GPT-5"})),
+                    Filters(plans=frozenset({1})),
+                    Filters(attributes=(("department", frozenset({"Sales"})),)),
                     Filters(links=frozenset({1})),
                 ]
             )
@@ -80,8 +99,9 @@ def queries(draw):
 def test_reports_are_the_same_with_and_without_totals(counted, query):
     with counted.read() as session:
         position = store.position(session)
-        assert position.totals_from == 0
-        plain = explore(session, query, position=replace(position, totals_from=None))
+        assert position.totals_from == position.models_from == 0
+        without = replace(position, totals_from=None, models_from=None)
+        plain = explore(session, query, position=without)
         assert explore(session, query, position=position) == plain
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import sqlalchemy as sa
 from app.audit.journal import Actor
-from app.db import Database, upsert_adding
+from app.db import Database
 from app.funding import changes
 from app.funding.changes import BalanceWouldBeNegative, Change, Reversal
 from app.ledger import verify as ledger_verify
@@ -17,6 +17,7 @@ from app.ledger.transactions import AlreadyReversed, Entry, EntryInvalid
 from app.ledger.writer import lock_wallet, post
 from app.metering.models import UsageDay
 from app.statements import verification
+from app.upserts import upsert_adding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

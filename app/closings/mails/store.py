@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.closings.models import StatementMail
-from app.db import insert_ignoring
+from app.upserts import insert_ignoring
 
 
 def claim(

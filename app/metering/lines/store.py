@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import execute_rows
 from app.metering.models import UsageArchive, UsageEvent, UsageLine
 from app.metering.months import month_after, month_bounds, month_of, months_from
+from app.upserts import execute_rows
 
 MONTHS_AHEAD = 3
 """Partitions that are to be there beside the one of this month."""

@@ -3,9 +3,9 @@
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import insert_ignoring
 from app.metering.models import UsageSegment
 from app.metering.segments.document import Segment, digest, overflow
+from app.upserts import insert_ignoring
 
 SEGMENTS_MAX = 10_000
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.metering.models import UsageEvent
+from app.metering.models import UsageEvent, UsageSegment
 from app.reports.models import UsageName
-from app.reports.query import NAME_CHARS_MAX
+from app.reports.query import ATTRIBUTE, NAME_CHARS_MAX
 from app.reports.times import LONGEST_MS, octaves
 
 OTHER_NAME = "…"
@@ -19,6 +19,14 @@ def app_number(column: Any) -> sa.ColumnElement[int]:  # noqa: ANN401 - a column
     own = sa.select(UsageName.id).where(UsageName.kind == "app", UsageName.name == name)
     other = sa.select(UsageName.id).where(UsageName.kind == "app", UsageName.name == OTHER_NAME)
     return sa.func.coalesce(own.scalar_subquery(), other.scalar_subquery(), 0)
+
+
+def attribute_groups(attributes: tuple[str, ...]) -> dict[str, Any]:
+    """What of a segment, which may be missing, is each of these attributes; by group."""
+    return {
+        f"{ATTRIBUTE}{name}": sa.func.coalesce(UsageSegment.attributes[name].as_string(), "")
+        for name in attributes
+    }
 
 
 def _time_bucket() -> sa.ColumnElement[int]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.metering.months import month_of, months_from
 from app.reports import store as report_store
+from app.reports.models import ReportPosition
 from app.reports.proof import store
 from app.reports.spans import DAY, Span, begin_in, end_in, quarter_from, quarter_of, singles
 
@@ -45,11 +46,9 @@ def differences(session: Session, *, since: datetime, until: datetime) -> Iterat
         return
     months = set(months_from(month_of(since), month_of(until)))
     has_lines = not months & report_store.removed_months(session)
-    has_totals = (
-        position.totals_event_id == position.firsts_event_id == position.event_id
-        and position.totals_from is not None
-        and position.totals_from <= low
-    )
+    totals_event_id = min(position.totals_event_id, position.firsts_event_id)
+    has_totals = _reach(position, totals_event_id, position.totals_from, low)
+    has_models = _reach(position, position.models_event_id, position.models_from, low)
     window = store.Window(
         low,
         high,
@@ -57,6 +56,7 @@ def differences(session: Session, *, since: datetime, until: datetime) -> Iterat
         position.transaction_id,
         position.wide_event_id,
         has_totals=has_totals,
+        has_models=has_models,
     )
     compared = list(store.compare(session, window, has_lines=has_lines))
     zone = ZoneInfo(position.zone)
@@ -77,6 +77,11 @@ def waits_since(session: Session, *, now: datetime) -> datetime | None:
         return None
     oldest = store.oldest_after(session, 0 if position is None else position.event_id)
     return oldest if oldest is not None and oldest < limit else None
+
+
+def _reach(position: ReportPosition, event_id: int, since: int | None, low: int) -> bool:
+    """Whether sums that are there from a quarter on are those of all events from ``low`` on."""
+    return event_id == position.event_id and since is not None and since <= low
 
 
 def _whole_days(low: int, high: int, zone: ZoneInfo) -> tuple[int, int]:

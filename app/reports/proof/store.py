@@ -22,8 +22,10 @@ from app.reports.models import (
     UsageCorrection,
     UsageFirstAnswers,
     UsageModelTotals,
+    UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageUserModels,
     UsageUserTotals,
 )
 from app.reports.named.store import TIME_BUCKET
@@ -38,7 +40,14 @@ _TOKENS = ("input_tokens", "output_tokens", "embedding_tokens", "rerank_tokens")
 _COSTS = ("cost", "costed_points")
 _TABLES = (UsageByLink, UsageByUser, UsageBySegment, UsageByModel)
 _Summed = type[
-    UsageByLink | UsageByUser | UsageBySegment | UsageByModel | UsageUserTotals | UsageModelTotals
+    UsageByLink
+    | UsageByUser
+    | UsageBySegment
+    | UsageByModel
+    | UsageUserTotals
+    | UsageModelTotals
+    | UsageUserModels
+    | UsageSegmentModels
 ]
 _Bounds = tuple[int, int, int]
 """A width, the first quarter, and the one that it ends before."""
@@ -58,6 +67,8 @@ class Window:
     transaction_id: int
     filled_to: int
     has_totals: bool
+    has_models: bool
+    """By user and by segment."""
 
 
 def find_position(session: Session) -> ReportPosition | None:
@@ -105,6 +116,11 @@ def compare_days(session: Session, window: Window, each: Sequence[Span]) -> Iter
         yield _as_parts(session, UsageModelTotals, UsageByModel, days)
         yield _as_parts(session, UsageUserTotals, UsageByUser, days)
         yield from _first_answers(session, window, each)
+    if window.has_models:
+        # Each answer is of one user and one segment, as it is of one link.
+        lines = _kept(session, UsageByModel, days, LINE_SUMS)
+        for made in (UsageUserModels, UsageSegmentModels):
+            yield made.__tablename__, _kept(session, made, days, LINE_SUMS), lines
     found = _of_times(session, window)
     for times in (UsageTimesByLink, UsageTimesBySegment):
         yield times.__tablename__, _kept_times(session, times, window), found

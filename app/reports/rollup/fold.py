@@ -25,6 +25,11 @@ MODEL_KEY = ("width", "start", "link_id", "app_id", "model_id", "kind_id")
 USER_TOTALS_KEY = ("width", "start", "user_id")
 MODEL_TOTALS_KEY = ("width", "start", "model_id", "kind_id")
 SEGMENT_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "link_id", "app_id")
+USER_MODELS_KEY = ("width", "start", "user_id", "model_id", "kind_id")
+SEGMENT_MODELS_KEY = (
+    *("width", "start", "segment_id", "plan_id", "issuer_id"),
+    *("model_id", "kind_id"),
+)
 LINK_TIMES_KEY = ("width", "start", "link_id", "app_id", "bucket")
 SEGMENT_TIMES_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "bucket")
 TIMES = ("answers",)
@@ -108,11 +113,17 @@ class Fold:
     """Adds events up.
 
     ``ids`` are the numbers of their names; ``costs`` what a point cost by each version of the
-    prices that says it, in nano-units.
+    prices that says it, in nano-units. Models by user and by segment are those of answers from the
+    quarter ``models_from`` on, and there are none for None.
     """
 
     def __init__(
-        self, zone: ZoneInfo, ids: Mapping[Name, int], costs: Mapping[int, int] | None = None
+        self,
+        zone: ZoneInfo,
+        ids: Mapping[Name, int],
+        costs: Mapping[int, int] | None = None,
+        *,
+        models_from: int | None = None,
     ) -> None:
         self.by_link = Sums(LINK_KEY, EVENT_SUMS)
         self.by_user = Sums(USER_KEY, EVENT_SUMS)
@@ -124,9 +135,13 @@ class Fold:
         self.by_segment = Sums(SEGMENT_KEY, EVENT_SUMS)
         self.times_by_link = Sums(LINK_TIMES_KEY, TIMES)
         self.times_by_segment = Sums(SEGMENT_TIMES_KEY, TIMES)
+        self.user_models = Sums(USER_MODELS_KEY, LINE_SUMS)
+        self.segment_models = Sums(SEGMENT_MODELS_KEY, LINE_SUMS)
+        """These two of days alone: their months are made of them."""
         self._zone = zone
         self._ids = ids
         self._costs = costs or {}
+        self._models_from = models_from
         self._days: dict[date, tuple[int, int]] = {}
 
     def add(self, event: Event) -> None:
@@ -141,6 +156,7 @@ class Fold:
         place = (event.link_id, app_id)
         segment = (event.segment_id, event.plan_id, event.issuer_id)
         quarter = quarter_of(event.received_at)
+        has_models = self._models_from is not None and quarter >= self._models_from
         for width, start in self._spans(quarter):
             self.by_link.add((width, start, *place), sums)
             self.by_user.add((width, start, event.user_id, *place), sums)
@@ -148,6 +164,10 @@ class Fold:
             for (model_id, kind_id), values in lines.items():
                 self.by_model.add((width, start, *place, model_id, kind_id), values)
                 self.model_totals.add((width, start, model_id, kind_id), values)
+                if width == DAY and has_models:
+                    used = (model_id, kind_id)
+                    self.user_models.add((width, start, event.user_id, *used), values)
+                    self.segment_models.add((width, start, *segment, *used), values)
             if width == QUARTER:
                 continue
             who = (width, start, event.user_id)

@@ -18,6 +18,7 @@ from app.metering.months import month_text
 from app.pricing import store as pricing_store
 from app.reports.models import ReportPosition
 from app.reports.rollup import store
+from app.reports.rollup.asked import store as asked
 from app.reports.rollup.clock import store as clock
 from app.reports.rollup.fold import Fold, names_of
 from app.reports.rollup.store import Answer, Moved, Tops
@@ -72,7 +73,8 @@ def advance(
 
     Where an older version has counted, it did so without costs, segments and times, or without
     totals. New events are counted first, then costs, segments and times are filled in for the older
-    ones, in order, then totals a day at a time, from the newest back.
+    ones, in order, then totals a day at a time, from the newest back, then what was asked of models
+    likewise: as far as there are lines, which is done until archives are put back.
     """
     position = store.lock_position(session, zone=zone.key, now=now)
     _follow_clock(session, position, zone)
@@ -84,11 +86,11 @@ def advance(
     upto_transaction = min(decided.transaction_id, position.transaction_id + TRANSACTIONS_AT_ONCE)
     transactions = _count_moved(session, position.transaction_id, upto_transaction)
     position.transaction_id = max(upto_transaction, position.transaction_id)
-    filled = 0
+    filled, has_all_models = 0, position.models_from == 0
     if not events and position.wide_event_id < position.event_id:
         filled = _fill(session, position, zone, events_max)
-    elif not events:
-        _derive_totals(session, position, zone)
+    elif not events and not _derive_totals(session, position, zone):
+        has_all_models = _derive_models(session, position, zone)
     if _places(position) != before:
         position.moved_at = now
         session.flush()
@@ -96,6 +98,8 @@ def advance(
         position.wide_event_id == position.totals_event_id == position.event_id
         and position.firsts_event_id == position.event_id
         and position.totals_from == 0
+        and position.models_event_id == position.event_id
+        and has_all_models
         and position.event_id >= decided.event_id
         and position.transaction_id >= decided.transaction_id
     )
@@ -119,6 +123,7 @@ def restart(session: Session, *, zone: ZoneInfo, now: datetime) -> None:
     store.empty(session)
     position.event_id = position.wide_event_id = position.transaction_id = 0
     position.totals_event_id = position.firsts_event_id = position.totals_from = 0
+    position.models_event_id = position.models_from = 0
     position.zone, position.moved_at = zone.key, now
     session.flush()
 
@@ -127,7 +132,7 @@ def _follow_clock(session: Session, position: ReportPosition, zone: ZoneInfo) ->
     if position.zone != zone.key:
         clock.derive_days_and_months(session, zone, wide=position.wide_event_id)
         position.zone = zone.key
-        position.totals_from = None
+        position.totals_from = position.models_from = None
         session.flush()
 
 
@@ -138,6 +143,8 @@ def _places(position: ReportPosition) -> tuple[int | None, ...]:
         position.totals_event_id,
         position.firsts_event_id,
         position.totals_from,
+        position.models_event_id,
+        position.models_from,
         position.transaction_id,
     )
 
@@ -148,7 +155,8 @@ def _count_events(
     after, upto = position.event_id, min(decided.event_id, position.event_id + events_max)
     if upto <= after:
         return 0
-    folded, number = _folded(session, after, upto, zone)
+    models_from = position.models_from if position.models_event_id == after else None
+    folded, number = _folded(session, after, upto, zone, models_from)
     if position.wide_event_id == after:
         store.add(session, folded)
         position.wide_event_id = upto
@@ -156,6 +164,9 @@ def _count_events(
         if is_there and position.totals_from is not None:
             totals.add(session, folded, since=position.totals_from)
             position.totals_event_id = position.firsts_event_id = upto
+        if models_from is not None:
+            asked.add(session, folded, zone, since=models_from)
+            position.models_event_id = upto
     else:  # what is between is filled in first: each position stands for all below it
         store.add_base(session, folded)
     position.event_id = upto
@@ -167,26 +178,49 @@ def _fill(session: Session, position: ReportPosition, zone: ZoneInfo, events_max
     upto = min(position.event_id, after + events_max)
     folded, number = _folded(session, after, upto, zone)
     store.add_wide(session, folded)
-    position.totals_from = None  # their costs are not what they were
+    position.totals_from = position.models_from = None  # their costs are not what they were
     position.wide_event_id = upto
     return number
 
 
-def _derive_totals(session: Session, position: ReportPosition, zone: ZoneInfo) -> None:
-    """The totals of one more day, unless there are those of all."""
+def _derive_totals(session: Session, position: ReportPosition, zone: ZoneInfo) -> bool:
+    """The totals of one more day; False where there are those of all."""
     reached = {position.totals_event_id, position.firsts_event_id}
     if reached != {position.event_id}:  # of another version, or while it was filled
         position.totals_event_id = position.firsts_event_id = position.event_id
         position.totals_from = None
-    if position.totals_from != 0:
-        position.totals_from = totals.derive_day_before(session, position.totals_from, zone)
+    if position.totals_from == 0:
+        return False
+    position.totals_from = totals.derive_day_before(session, position.totals_from, zone)
+    return True
 
 
-def _folded(session: Session, after: int, upto: int, zone: ZoneInfo) -> tuple[Fold, int]:
+def _derive_models(session: Session, position: ReportPosition, zone: ZoneInfo) -> bool:
+    """What was asked of models on a day or less; True where nothing with lines is left."""
+    if position.models_event_id != position.event_id:
+        position.models_event_id, position.models_from = position.event_id, None
+    if position.models_from == 0:
+        return True
+    asked.hold_lines(session)  # so that none go to archives after the look at these
+    back = asked.derive_before(
+        session,
+        position.models_from,
+        upto=position.event_id,
+        zone=zone,
+        gone=frozenset(store.removed_months(session)),
+    )
+    position.models_from = back.since
+    return back.is_at_end
+
+
+def _folded(
+    session: Session, after: int, upto: int, zone: ZoneInfo, models_from: int | None = None
+) -> tuple[Fold, int]:
     """The sums of the events above one id up to another, and how many those are."""
     events = store.load_events(session, after=after, upto=upto)
     costs = pricing_store.costs_per_point(session)
-    folded = Fold(zone, store.name_ids(session, names_of(events)), costs)
+    ids = store.name_ids(session, names_of(events))
+    folded = Fold(zone, ids, costs, models_from=models_from)
     for event in events:
         folded.add(event)
     return folded, len(events)

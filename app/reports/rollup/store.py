@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
-from app.db import Base, execute_rows, insert_ignoring, upsert_adding
+from app.db import Base
 from app.ledger.models import Account, Transaction
 from app.metering.lines import store as lines_store
 from app.metering.models import UsageEvent, UsageLine
@@ -27,6 +27,7 @@ from app.reports.models import (
     UsageTimesBySegment,
 )
 from app.reports.named.store import OTHER_NAME
+from app.reports.rollup.asked import store as asked
 from app.reports.rollup.clock import store as clock
 from app.reports.rollup.fold import (
     COSTS,
@@ -37,6 +38,7 @@ from app.reports.rollup.fold import (
     Sums,
 )
 from app.reports.rollup.totals import store as totals
+from app.upserts import execute_rows, insert_ignoring, upsert_adding
 from app.users.models import User
 
 T = TypeVar("T")
@@ -93,7 +95,7 @@ class Answer:
 
 def lock_position(session: Session, *, zone: str, now: datetime) -> ReportPosition:
     """The one row, made on first use; nobody else counts until the transaction ends."""
-    start = {"event_id": 0, "transaction_id": 0, "totals_from": 0}
+    start = {"event_id": 0, "transaction_id": 0, "totals_from": 0, "models_from": 0}
     first = {"id": 1, **start, "zone": zone, "moved_at": now}
     insert_ignoring(ReportPosition, session, [first])
     return session.get_one(ReportPosition, 1, with_for_update=True, populate_existing=True)
@@ -306,6 +308,7 @@ def empty(session: Session) -> None:
         *(table for table, _ in clock.SUMS),
         *clock.TIMED,
         *totals.TABLES,
+        *asked.TABLES,
         UsageCorrection,
     ]
     for table in tables:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from app.reports.given import store as given
 from app.reports.models import UsageUserTotals
 from app.reports.sources import store as sources
-from app.reports.sources.store import Wanted
+from app.reports.sources.wanted import Wanted
 from app.reports.spans import Span, singles
 
 CANDIDATES_MAX = 2000

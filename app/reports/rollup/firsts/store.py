@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import upsert_adding
 from app.reports.models import UsageByUser, UsageFirstAnswers, UsageUserTotals
 from app.reports.rollup.fold import Fold
 from app.reports.spans import DAY, MONTH, QUARTER, end_in
+from app.upserts import upsert_adding
 
 _Row = Mapping[str, int]
 _Place = tuple[int, int, int]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.db import Base, Otherwise, upsert_adding
+from app.db import Base
 from app.reports.models import (
     UsageByModel,
     UsageByUser,
@@ -23,6 +23,7 @@ from app.reports.models import (
 from app.reports.rollup.firsts import store as firsts
 from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, Fold, Sums
 from app.reports.spans import DAY, MONTH, QUARTER
+from app.upserts import Otherwise, upsert_adding
 
 
 @dataclass(frozen=True, slots=True)
