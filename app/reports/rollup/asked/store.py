@@ -84,6 +84,7 @@ def derive_before(
         return Back(0, is_at_end=True)
     day, following = begin_in(last, "day", zone), end_in(last, "day", zone)
     high = following if before is None else min(before, following)
+    given.look_up(session, each_alone=False)
     months = list(months_from(month_of(begin_of(day)), month_of(begin_of(following - 1))))
     if not gone.isdisjoint(months):
         _clear(session, high, before, zone)

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.db import Base
+from app.reports.given import store as given
 from app.reports.models import (
     UsageByModel,
     UsageByUser,
@@ -68,6 +69,7 @@ def derive_day_before(session: Session, before: int | None, zone: ZoneInfo) -> i
 
     Returns from where on there are totals then, which is 0 when there is nothing more to do.
     """
+    given.look_up(session, each_alone=False)
     by_user = _table(UsageByUser)
     newest = sa.select(sa.func.max(by_user.c.start)).where(by_user.c.width == DAY)
     if before is not None:
