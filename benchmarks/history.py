@@ -123,8 +123,9 @@ def main() -> None:
                     top_up(desk, rng.choice(people), moment, f"history:{options.seed}:{number}")
         finally:
             runtime.close()
-        first = month_at(begun, desk.settings.zone)
-        office.keep_books(desk, [first, month_after(first)])
+        first, running = (month_at(at, desk.settings.zone) for at in (begun, now))
+        over = (month for month in (first, month_after(first)) if month < running)
+        office.keep_books(desk, list(over))
 
 
 def parsed() -> argparse.Namespace:

@@ -149,7 +149,8 @@ def keep_books(desk: Desk, months: Sequence[int]) -> None:
             pass
     destination = _destination(desk)
     _schedules(desk, destination)
-    _export(desk, months[-1])
+    if months:
+        _export(desk, months[-1])
     with desk.change() as session:
         batch = BatchSpec(
             name=f"autumn fair {desk.now:%Y-%m-%d %H%M%S}",
