@@ -6,13 +6,14 @@ that who asked up to some time of a day is added up from a few dozen rows, howev
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.reports.models import UsageByUser, UsageFirstAnswers, UsageUserTotals
-from app.reports.rollup.fold import Fold
+from app.reports.rollup.fold import EVENT_SUMS, Fold
 from app.reports.spans import DAY, MONTH, QUARTER, end_in
 from app.upserts import upsert_adding
 
@@ -54,56 +55,57 @@ def add(session: Session, rows: Sequence[_Row]) -> None:
 
 
 def derive(session: Session, low: int, before: int | None, zone: ZoneInfo) -> None:
-    """Make those of the one day with answers from ``low`` on, and of months that begin there."""
-    stale = sa.delete(UsageFirstAnswers).where(UsageFirstAnswers.start >= low)
-    if before is not None:
-        stale = stale.where(UsageFirstAnswers.start < before)
-    session.execute(stale)
-    _derive_day(session, low, before)
-    months = sa.select(UsageUserTotals.start).where(
-        UsageUserTotals.width == MONTH, UsageUserTotals.start >= low
+    """Make totals and first answers of users of the one day with answers from ``low`` on.
+
+    And of months that begin there. Each row is written once, with its first answer.
+    """
+    for table in (UsageUserTotals, UsageFirstAnswers):
+        within = _within(table.start, low, before)
+        session.execute(sa.delete(table).where(table.width.in_((DAY, MONTH)), *within))
+    first = _first(UsageByUser.start, UsageByUser.width == QUARTER, low, before)
+    _write(session, DAY, (low, before), first)
+    months = sa.select(UsageByUser.start).where(
+        UsageByUser.width == MONTH, *_within(UsageByUser.start, low, before)
     )
-    if before is not None:
-        months = months.where(UsageUserTotals.start < before)
     for month in session.scalars(months.distinct()).all():
-        _derive_month(session, month, end_in(month, "month", zone))
+        days, end = UsageUserTotals, end_in(month, "month", zone)
+        first = _first(days.first_start, days.width == DAY, month, end)
+        _write(session, MONTH, (month, month + 1), first)
 
 
-def _derive_day(session: Session, low: int, before: int | None) -> None:
-    parts = UsageByUser
-    first = (
-        sa.select(parts.user_id.label("user_id"), sa.func.min(parts.start).label("first"))
-        .where(parts.width == QUARTER, parts.start >= low)
-        .group_by(parts.user_id)
+def _within(start: Any, low: int, high: int | None) -> list[sa.ColumnElement[bool]]:  # noqa: ANN401 - a column
+    return [start >= low] if high is None else [start >= low, start < high]
+
+
+def _first(answer: Any, of_width: Any, low: int, high: int | None) -> sa.Subquery:  # noqa: ANN401 - SQLAlchemy's
+    """The first answer of each user in a stretch of time."""
+    table = answer.class_
+    first = sa.select(table.user_id.label("user_id"), sa.func.min(answer).label("first_start"))
+    return (
+        first.where(of_width, *_within(table.start, low, high)).group_by(table.user_id).subquery()
     )
-    if before is not None:
-        first = first.where(parts.start < before)
-    _write(session, DAY, low, first)
 
 
-def _derive_month(session: Session, low: int, high: int) -> None:
-    days = UsageUserTotals.__table__.alias("days")
-    first = (
-        sa.select(days.c.user_id, sa.func.min(days.c.first_start).label("first"))
-        .where(days.c.width == DAY, days.c.start >= low, days.c.start < high)
-        .group_by(days.c.user_id)
+def _write(session: Session, width: int, span: tuple[int, int | None], first: sa.Subquery) -> None:
+    parts, totals, counts = UsageByUser, UsageUserTotals, UsageFirstAnswers
+    key = (parts.width, parts.start, parts.user_id)
+    rows = (
+        sa.select(
+            *key,
+            *(sa.func.sum(getattr(parts, name)) for name in EVENT_SUMS),
+            sa.func.min(first.c.first_start),
+        )
+        .join(first, first.c.user_id == parts.user_id)
+        .where(parts.width == width, *_within(parts.start, *span))
+        .group_by(*key)
     )
-    _write(session, MONTH, low, first)
-
-
-def _write(session: Session, width: int, start: int, first: sa.Select[int, int]) -> None:
-    totals, counts, firsts = UsageUserTotals, UsageFirstAnswers, first.subquery("firsts")
-    of_span = (totals.width == width, totals.start == start)
-    session.execute(
-        sa.update(totals)
-        .where(*of_span, totals.user_id == firsts.c.user_id)
-        .values(first_start=firsts.c.first),
-        execution_options={"synchronize_session": False},
-    )
+    names = ["width", "start", "user_id", *EVENT_SUMS, "first_start"]
+    session.execute(sa.insert(totals).from_select(names, rows))
+    place = (totals.width, totals.start, totals.first_start)
     counted = (
-        sa.select(totals.width, totals.start, totals.first_start, sa.func.count())
-        .where(*of_span)
-        .group_by(totals.width, totals.start, totals.first_start)
+        sa.select(*place, sa.func.count())
+        .where(totals.width == width, *_within(totals.start, *span))
+        .group_by(*place)
     )
     names = ["width", "start", "first_start", "users"]
     session.execute(sa.insert(counts).from_select(names, counted))

@@ -4,8 +4,6 @@ They are made of the sums by user and by model, so that they can always be made 
 those of what was counted before there were totals come about, from the newest day back.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,29 +20,10 @@ from app.reports.models import (
     UsageUserTotals,
 )
 from app.reports.rollup.firsts import store as firsts
-from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, Fold, Sums
+from app.reports.rollup.fold import LINE_SUMS, Fold, Sums
 from app.reports.spans import DAY, MONTH, QUARTER
 from app.upserts import Otherwise, upsert_adding
 
-
-@dataclass(frozen=True, slots=True)
-class _Totals:
-    """``whole`` has the rows of ``parts`` of some widths, added up over what it has no key of."""
-
-    whole: sa.Table
-    parts: sa.Table
-    widths: Sequence[int]
-    columns: Sequence[str]
-
-
-def _table(model: type[Base]) -> sa.Table:
-    return model.metadata.tables[model.__tablename__]
-
-
-_ALL = (
-    _Totals(_table(UsageUserTotals), _table(UsageByUser), (DAY, MONTH), EVENT_SUMS),
-    _Totals(_table(UsageModelTotals), _table(UsageByModel), (QUARTER, DAY, MONTH), LINE_SUMS),
-)
 TABLES: tuple[type[Base], ...] = (UsageUserTotals, UsageModelTotals, UsageFirstAnswers)
 
 
@@ -70,31 +49,29 @@ def derive_day_before(session: Session, before: int | None, zone: ZoneInfo) -> i
     Returns from where on there are totals then, which is 0 when there is nothing more to do.
     """
     given.look_up(session, each_alone=False)
-    by_user = _table(UsageByUser)
-    newest = sa.select(sa.func.max(by_user.c.start)).where(by_user.c.width == DAY)
+    newest = sa.select(sa.func.max(UsageByUser.start)).where(UsageByUser.width == DAY)
     if before is not None:
-        newest = newest.where(by_user.c.start < before)
+        newest = newest.where(UsageByUser.start < before)
     low = session.scalar(newest) or 0
-    for totals in _ALL:
-        for width in totals.widths:
-            _derive(session, totals, width, low, before)
+    for width in (QUARTER, DAY, MONTH):
+        _derive_models(session, width, low, before)
     firsts.derive(session, low, before, zone)
     return low
 
 
-def _derive(session: Session, totals: _Totals, width: int, low: int, high: int | None) -> None:
-    whole, parts = totals.whole, totals.parts
-    key = [parts.c[column.name] for column in whole.primary_key.columns]
+def _derive_models(session: Session, width: int, low: int, high: int | None) -> None:
+    whole, parts = UsageModelTotals, UsageByModel
 
-    def within(table: sa.Table) -> list[sa.ColumnElement[bool]]:
-        found = [table.c.width == width, table.c.start >= low]
-        return found if high is None else [*found, table.c.start < high]
+    def within(table: type[UsageModelTotals | UsageByModel]) -> list[sa.ColumnElement[bool]]:
+        found = [table.width == width, table.start >= low]
+        return found if high is None else [*found, table.start < high]
 
     session.execute(sa.delete(whole).where(*within(whole)))
+    key = (parts.width, parts.start, parts.model_id, parts.kind_id)
     added = (
-        sa.select(*key, *(sa.func.sum(parts.c[name]) for name in totals.columns))
+        sa.select(*key, *(sa.func.sum(getattr(parts, name)) for name in LINE_SUMS))
         .where(*within(parts))
         .group_by(*key)
     )
-    names = [*(column.name for column in key), *totals.columns]
+    names = [*(column.name for column in key), *LINE_SUMS]
     session.execute(sa.insert(whole).from_select(names, added))
