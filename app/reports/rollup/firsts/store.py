@@ -98,6 +98,7 @@ def _write(session: Session, width: int, span: tuple[int, int | None], first: sa
         .join(first, first.c.user_id == parts.user_id)
         .where(parts.width == width, *_within(parts.start, *span))
         .group_by(*key)
+        .order_by(*key)  # as they are read: PostgreSQL keeps rows where they were put
     )
     names = ["width", "start", "user_id", *EVENT_SUMS, "first_start"]
     session.execute(sa.insert(totals).from_select(names, rows))
