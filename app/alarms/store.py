@@ -8,6 +8,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.ids import among
 from app.ledger.models import Account, Transaction
 from app.links.models import Link
 from app.metering.models import UsageDay
@@ -136,7 +137,7 @@ def past_charges(
         return {0: {day: int(charge) for day, charge in rows}}
     who = _spender(by)
     for day, charge, one in session.execute(
-        statement.add_columns(who).where(who.in_(sorted(ids))).group_by(UsageDay.day, who)
+        statement.add_columns(who).where(among(who, ids)).group_by(UsageDay.day, who)
     ):
         found[one][day] = int(charge)
     return found
@@ -151,7 +152,7 @@ def first_days(session: Session, by: Spender, ids: Collection[int]) -> dict[int,
     first = sa.select(sa.func.min(UsageDay.day)).where(_spender(by) == of.id).scalar_subquery()
     statement = sa.select(of.id, first)
     if by != "all":
-        statement = statement.where(of.id.in_(sorted(ids)))
+        statement = statement.where(among(of.id, ids))
     rows = session.execute(statement.where(first.is_not(None)))
     found: dict[int, date] = {row[0]: row[1] for row in rows}
     return {0: min(found.values())} if by == "all" else found
@@ -162,9 +163,9 @@ def spender_names(session: Session, by: Spender, ids: Collection[int]) -> dict[i
     if by == "all":
         return {0: ""}
     named: sa.Select[int, str] = (
-        sa.select(User.id, _NAME).where(User.id.in_(sorted(ids)))
+        sa.select(User.id, _NAME).where(among(User.id, ids))
         if by == "user"
-        else sa.select(Link.id, Link.name).where(Link.id.in_(sorted(ids)))
+        else sa.select(Link.id, Link.name).where(among(Link.id, ids))
     )
     return {row[0]: row[1] for row in session.execute(named)}
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.closings.content import number_of
 from app.closings.models import Closing, ClosingRun, FrozenStatement
 from app.errors import NotFound
+from app.ids import among
 from app.upserts import insert_ignoring
 from app.users.models import User
 
@@ -144,7 +145,7 @@ def previous_of(
             FrozenStatement.year,
             FrozenStatement.ordinal,
             FrozenStatement.closing,
-        ).where(FrozenStatement.month == month, FrozenStatement.user_id.in_(sorted(user_ids)))
+        ).where(FrozenStatement.month == month, among(FrozenStatement.user_id, user_ids))
     )
     return {row[0] or 0: Previous(number_of(row[1], row[2]), row[3]) for row in rows}
 
@@ -216,7 +217,7 @@ def statements_of(
     """The statements of these users in that month, by user."""
     rows = session.scalars(
         sa.select(FrozenStatement).where(
-            FrozenStatement.month == month, FrozenStatement.user_id.in_(sorted(user_ids))
+            FrozenStatement.month == month, among(FrozenStatement.user_id, user_ids)
         )
     )
     return {row.user_id: row for row in rows if row.user_id is not None}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.ids import among
 from app.ledger.models import Account, Posting, Transaction
 from app.links.models import Link
 from app.metering.models import UsageEvent
@@ -66,7 +67,7 @@ def postings_of(session: Session, transaction_ids: Sequence[int]) -> dict[int, l
     rows = session.execute(
         sa.select(Posting.transaction_id, Account.name, Account.kind, Posting.amount)
         .join(Account, Account.id == Posting.account_id)
-        .where(Posting.transaction_id.in_(transaction_ids))
+        .where(among(Posting.transaction_id, transaction_ids))
         .order_by(Posting.transaction_id, Posting.position)
     )
     for transaction_id, account, kind, amount in rows:
@@ -77,7 +78,7 @@ def postings_of(session: Session, transaction_ids: Sequence[int]) -> dict[int, l
 def references_of(session: Session, event_ids: Collection[int]) -> dict[int, str]:
     """The references of these events."""
     rows = session.execute(
-        sa.select(UsageEvent.id, UsageEvent.reference).where(UsageEvent.id.in_(sorted(event_ids)))
+        sa.select(UsageEvent.id, UsageEvent.reference).where(among(UsageEvent.id, event_ids))
     )
     return {row[0]: row[1] for row in rows}
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.ids import among
 from app.ledger.chain import GENESIS, Head
 from app.ledger.models import Account, Posting, Transaction
 from app.ledger.transactions import HOUSE_ACCOUNTS, Record, Side, wallet_name
@@ -205,7 +206,7 @@ def load_sides(session: Session, transaction_ids: Sequence[int]) -> dict[int, tu
     statement = (
         sa.select(Posting.transaction_id, Account.name, Posting.amount)
         .join(Account, Account.id == Posting.account_id)
-        .where(Posting.transaction_id.in_(transaction_ids))
+        .where(among(Posting.transaction_id, transaction_ids))
         .order_by(Posting.transaction_id, Posting.position)
     )
     found: dict[int, tuple[Side, ...]] = {}
@@ -311,7 +312,7 @@ def _load_reversed(session: Session, ids: Sequence[int]) -> dict[int, Reversed]:
     if not ids:
         return {}
     sides = load_sides(session, ids)
-    rows = session.scalars(sa.select(Transaction).where(Transaction.id.in_(ids)))
+    rows = session.scalars(sa.select(Transaction).where(among(Transaction.id, ids)))
     return {row.id: Reversed(row.wallet_id, row.kind, sides.get(row.id, ())) for row in rows}
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.db import UtcDateTime
 from app.errors import NotFound
+from app.ids import among
 from app.links.models import Link, LinkKey
 from app.upserts import insert_ignoring
 
@@ -126,12 +127,12 @@ def _conditions(
     if search is not None:
         yield sa.func.lower(Link.name).contains(search.lower(), autoescape=True)
     if ids is not None:
-        yield Link.id.in_(ids)
+        yield among(Link.id, ids)
 
 
 def names(session: Session, ids: Collection[int]) -> dict[int, str]:
     """What the links of these ids are called."""
-    rows = session.execute(sa.select(Link.id, Link.name).where(Link.id.in_(ids)))
+    rows = session.execute(sa.select(Link.id, Link.name).where(among(Link.id, ids)))
     return {row.id: row.name for row in rows}
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import orm
 from sqlalchemy.orm import Session, aliased
 
 from app.errors import NotFound
+from app.ids import among
 from app.keys import Keys
 from app.metering.models import QuarantinedFinish, UsageDay, UsageEvent, UsageLine
 from app.metering.months import month_of
@@ -149,7 +150,7 @@ def load_events(
     session: Session, ids: Collection[int], *, has_arithmetic: bool = True
 ) -> dict[int, UsageEvent]:
     """The events with these ids; without ``arithmetic``, the most of them, it can not be asked."""
-    statement = sa.select(UsageEvent).where(UsageEvent.id.in_(sorted(ids)))
+    statement = sa.select(UsageEvent).where(among(UsageEvent.id, ids))
     if not has_arithmetic:
         statement = statement.options(orm.defer(UsageEvent.arithmetic, raiseload=True))
     found = session.scalars(statement)
@@ -194,7 +195,7 @@ def lines_of(received: Mapping[int, datetime]) -> Iterator[sa.ColumnElement[bool
     for event_id, received_at in received.items():
         months[month_of(received_at)].append(event_id)
     for month, event_ids in sorted(months.items()):
-        yield (UsageLine.received_month == month) & UsageLine.event_id.in_(sorted(event_ids))
+        yield (UsageLine.received_month == month) & among(UsageLine.event_id, event_ids)
 
 
 def list_events(
@@ -226,7 +227,7 @@ def user_totals(session: Session, user_ids: Collection[int]) -> dict[int, UserTo
             sa.func.sum(UsageEvent.points),
             sa.func.sum(UsageEvent.charge),
         )
-        .where(UsageEvent.user_id.in_(sorted(user_ids)))
+        .where(among(UsageEvent.user_id, user_ids))
         .group_by(UsageEvent.user_id)
     )
     rows = session.execute(totals)

@@ -12,6 +12,7 @@ from app.alerts.models import Alert, Delivery
 from app.audit.models import AuditEntry
 from app.closings.models import FrozenStatement, StatementMail
 from app.deliveries.models import Delivery as FileDelivery
+from app.ids import among
 from app.jobs.models import BackgroundJob
 from app.jobs.store import FINISHED
 from app.ledger.credit.models import Grant
@@ -163,7 +164,7 @@ def load_mails(session: Session, statement_ids: Collection[int]) -> Sequence[Sta
     """The letters with these statements, first to last."""
     return session.scalars(
         sa.select(StatementMail)
-        .where(StatementMail.statement_id.in_(statement_ids))
+        .where(among(StatementMail.statement_id, statement_ids))
         .order_by(StatementMail.id)
     ).all()
 
@@ -253,7 +254,7 @@ def forget_profiles(session: Session, *, inactive_since: datetime) -> int:
     ).all()
     session.execute(
         sa.update(User)
-        .where(User.id.in_(ids))
+        .where(among(User.id, ids))
         .values(name=None, locale=None, attributes={})
         .execution_options(synchronize_session=False)
     )

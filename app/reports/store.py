@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.ids import among
 from app.ledger.models import Transaction
 from app.links.models import Link
 from app.metering.models import UsageArchive, UsageEvent
@@ -308,13 +309,13 @@ def labels(session: Session, group: Group, keys: Collection[Any]) -> dict[Any, t
         return {key: (key, key) for key in keys}
     texts = {key: (key, key) for key in keys if isinstance(key, str)}
     ids = sorted(key for key in keys if not isinstance(key, str))
-    names = sa.select(UsageName.id, UsageName.name).where(UsageName.id.in_(ids))
+    names = sa.select(UsageName.id, UsageName.name).where(among(UsageName.id, ids))
     return texts | {row[0]: (row[1], row[1]) for row in session.execute(names)}
 
 
 def uids(session: Session, user_ids: Collection[int]) -> dict[int, str]:
     """The names by which users are asked for, by their ids."""
-    rows = session.execute(sa.select(User.id, User.uid).where(User.id.in_(sorted(user_ids))))
+    rows = session.execute(sa.select(User.id, User.uid).where(among(User.id, user_ids)))
     return {row[0]: row[1] for row in rows}
 
 

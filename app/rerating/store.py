@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
+from app.ids import among
 from app.ledger.models import Account, Transaction
 from app.metering.models import UsageDay, UsageEvent, UsageLine
 from app.metering.rows import LineRow
@@ -136,7 +137,7 @@ def load_sampled(
     statement = (
         sa.select(*_EVENT)
         .where(
-            UsageEvent.id.in_(sorted(ids)),
+            among(UsageEvent.id, ids),
             UsageEvent.received_at >= since,
             UsageEvent.received_at < until,
         )
@@ -181,7 +182,7 @@ def load_charges(session: Session, event_ids: Collection[int]) -> dict[int, bool
     statement = (
         sa.select(Transaction.event_id, reversal.id)
         .outerjoin(reversal, reversal.reverses_id == Transaction.id)
-        .where(Transaction.event_id.in_(sorted(event_ids)))
+        .where(among(Transaction.event_id, event_ids))
     )
     return {
         event_id: reversed_by is not None
@@ -195,7 +196,7 @@ def load_owners(session: Session, user_ids: Collection[int]) -> dict[int, Owner]
     statement = (
         sa.select(User.id, User.subject, User.uid, Account.balance)
         .outerjoin(Account, Account.user_id == User.id)
-        .where(User.id.in_(sorted(user_ids)))
+        .where(among(User.id, user_ids))
     )
     return {
         user_id: Owner(user_id, subject, uid, balance or 0)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.ids import among
 from app.ledger.models import Account, Transaction
 from app.ledger.reratings import PREFIX, Price
 from app.ledger.transactions import canonical_time
@@ -105,7 +106,7 @@ class Unpriced:
 
 
 def load_link_names(session: Session, link_ids: Collection[int]) -> dict[int, str]:
-    rows = session.execute(sa.select(Link.id, Link.name).where(Link.id.in_(link_ids)))
+    rows = session.execute(sa.select(Link.id, Link.name).where(among(Link.id, link_ids)))
     return {row.id: row.name for row in rows}
 
 
@@ -113,7 +114,7 @@ def load_reversals(session: Session, transaction_ids: Collection[int]) -> dict[i
     """The transaction that reverses each of these, where there is one."""
     rows = session.execute(
         sa.select(Transaction.reverses_id, Transaction.id).where(
-            Transaction.reverses_id.in_(transaction_ids)
+            among(Transaction.reverses_id, transaction_ids)
         )
     )
     return {reversed_: by for reversed_, by in rows if reversed_ is not None}
@@ -380,7 +381,7 @@ def _charges(session: Session, event_ids: Sequence[int]) -> dict[int, tuple[Any,
     statement = (
         sa.select(Transaction.event_id, Account.user_id, Transaction.amount, Transaction.posted_at)
         .join(Account, Account.id == Transaction.wallet_id)
-        .where(Transaction.event_id.in_(event_ids))
+        .where(among(Transaction.event_id, event_ids))
     )
     return {
         event_id: (user_id, -amount, posted_at)

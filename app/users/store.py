@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.errors import Conflict, NotFound
+from app.ids import among
 from app.upserts import insert_ignoring
 from app.users.models import User
 from app.users.subject import storable
@@ -62,7 +63,7 @@ def find_by_id(session: Session, user_id: int) -> User | None:
 
 def load_by_ids(session: Session, user_ids: Collection[int]) -> dict[int, User]:
     """These users by their ids; absent where there is none."""
-    found = session.scalars(sa.select(User).where(User.id.in_(sorted(user_ids))))
+    found = session.scalars(sa.select(User).where(among(User.id, user_ids)))
     return {user.id: user for user in found}
 
 
@@ -267,7 +268,7 @@ def _pattern(parts: Collection[str]) -> str:
 
 def load_subjects(session: Session, user_ids: Collection[int]) -> dict[int, str]:
     """The subjects of these users, for lists of what is theirs."""
-    found = sa.select(User.id, User.subject).where(User.id.in_(sorted(user_ids)))
+    found = sa.select(User.id, User.subject).where(among(User.id, user_ids))
     return {row[0]: row[1] for row in session.execute(found)}
 
 

@@ -49,7 +49,14 @@ WORKFLOWS = (
     "app/runtime.py",
 )
 """The runtime is none, but reads the revision that it announces."""
-DATABASE = ("app/db.py", "app/db_time.py", "app/engines.py", "app/schema.py", "app/upserts.py")
+DATABASE = (
+    "app/db.py",
+    "app/db_time.py",
+    "app/engines.py",
+    "app/ids.py",
+    "app/schema.py",
+    "app/upserts.py",
+)
 SQL_FILES = ("store.py", "models.py")
 SQL_MODULES = (*DATABASE, "app/tables.py", "app/revision.py", "app/leadership.py")
 """leadership.py asks for a lock, which no table holds."""

@@ -14,7 +14,7 @@ from app.exports.walk.store import (
     Key,
     Page,
     Walk,
-    among,
+    covering,
     fetch,
     iso_text,
     next_key,
@@ -77,6 +77,6 @@ def _postings(session: Session, transaction_ids: Sequence[int]) -> Columns:
     return fetch(
         session,
         sa.select(Posting.transaction_id, Posting.position, Posting.account_id, Posting.amount)
-        .where(among(session, Posting.transaction_id, transaction_ids))
+        .where(covering(Posting.transaction_id, transaction_ids))
         .order_by(Posting.transaction_id, Posting.position),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.exports.walk.store import among, fetch
+from app.exports.walk.store import covering, fetch
 from app.ledger.models import Account
 from app.links.models import Link
 from app.plans.models import Plan
@@ -36,7 +36,7 @@ class Known:
             for known in self._found:
                 known.clear()
         if missing:
-            chosen = self._chosen.where(among(session, self._id, missing))
+            chosen = self._chosen.where(covering(self._id, missing))
             found, *columns = fetch(session, chosen)
             for known, values in zip(self._found, columns, strict=True):
                 known.update(zip(found, values, strict=True))

@@ -17,7 +17,7 @@ from app.exports.walk.store import (
     Key,
     Page,
     Walk,
-    among,
+    covering,
     fetch,
     iso_text,
     json_text,
@@ -170,7 +170,7 @@ def _lines(
             sa.select(UsageLine.event_id, *(getattr(UsageLine, name) for name in LINE_COLUMNS))
             .where(
                 UsageLine.received_month == month,
-                among(session, UsageLine.event_id, event_ids),
+                covering(UsageLine.event_id, event_ids),
             )
             .order_by(UsageLine.event_id, UsageLine.position)
         )

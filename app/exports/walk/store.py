@@ -17,10 +17,10 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from app.exports.columns import PIECE, Batch, add_rows
+from app.ids import among
 from app.periods import Period
 
 DENSE = 1.5
@@ -84,15 +84,12 @@ def next_key(key: Key, times: Sequence[str], ids: Sequence[int], limit: int) -> 
     return [OWN, None, 0] if key[0] == LATE else None
 
 
-def among(session: Session, column: Any, ids: Collection[int]) -> Any:  # noqa: ANN401 - SQLAlchemy's
+def covering(column: Any, ids: Collection[int]) -> Any:  # noqa: ANN401 - SQLAlchemy's
     """Rows of these ids; of some others, too, when most between the first and last are wanted."""
     first, last = min(ids), max(ids)
     if last - first < len(ids) * DENSE:
         return column.between(first, last)
-    listed = ",".join(map(str, sorted(ids)))  # one parameter, however many they are
-    if session.get_bind().dialect.name == "sqlite":
-        return column.in_(sa.select(sa.func.json_each(f"[{listed}]").table_valued("value").c.value))
-    return column == sa.any_(sa.cast(sa.literal(f"{{{listed}}}", sa.Text), ARRAY(sa.BigInteger)))
+    return among(column, ids)
 
 
 def parts_of(heads: Sequence[int], parts: Columns) -> tuple[Columns, list[int]]:

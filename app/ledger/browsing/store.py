@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from app.errors import NotFound
+from app.ids import among
 from app.ledger.models import Account, Transaction
 from app.ledger.transactions import COUNTER_ACCOUNT, HOUSE_ACCOUNTS, Kind
 
@@ -122,7 +123,7 @@ def list_wallets(
 
 def load_wallets(session: Session, user_ids: Collection[int]) -> dict[int, Account]:
     """The wallets of these users, by user; who has none is absent."""
-    rows = session.scalars(sa.select(Account).where(Account.user_id.in_(sorted(user_ids))))
+    rows = session.scalars(sa.select(Account).where(among(Account.user_id, user_ids)))
     return {row.user_id: row for row in rows if row.user_id is not None}
 
 

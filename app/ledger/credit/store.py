@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from app.db import UtcDateTime
+from app.ids import among
 from app.ledger import grants, reratings
 from app.ledger.burndown import Move
 from app.ledger.credit.models import Grant, GrantCheckpoint
@@ -72,7 +73,7 @@ def find_checkpoint(session: Session, wallet_id: int) -> GrantCheckpoint | None:
 
 
 def checkpoints_of(session: Session, wallet_ids: Collection[int]) -> Sequence[GrantCheckpoint]:
-    statement = sa.select(GrantCheckpoint).where(GrantCheckpoint.wallet_id.in_(wallet_ids))
+    statement = sa.select(GrantCheckpoint).where(among(GrantCheckpoint.wallet_id, wallet_ids))
     return session.scalars(statement).all()
 
 
@@ -94,7 +95,7 @@ def had_monthly(
 ) -> set[tuple[int, int | None]]:
     """Who of these users was given which plan's credit of that month: ``(user, plan)``."""
     statement = sa.select(Grant.user_id, Grant.plan_id).where(
-        Grant.month == month, Grant.user_id.in_(user_ids)
+        Grant.month == month, among(Grant.user_id, user_ids)
     )
     return {(user_id, plan_id) for user_id, plan_id in session.execute(statement)}
 
@@ -156,7 +157,7 @@ def reasons(session: Session, transaction_ids: Collection[int]) -> dict[int, str
         return {}
     rows = session.execute(
         sa.select(Grant.transaction_id, Grant.reason).where(
-            Grant.transaction_id.in_(sorted(transaction_ids))
+            among(Grant.transaction_id, transaction_ids)
         )
     )
     return {row[0]: row[1] for row in rows}

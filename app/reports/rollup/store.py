@@ -10,6 +10,7 @@ from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from app.db import Base
+from app.ids import among
 from app.ledger.models import Account, Transaction
 from app.metering.lines import store as lines_store
 from app.metering.models import UsageEvent, UsageLine
@@ -280,7 +281,7 @@ def load_moved(session: Session, *, after: int, upto: int) -> list[Moved]:
 def answers_by_id(session: Session, ids: Collection[int]) -> dict[int, Answer]:
     rows = session.execute(
         sa.select(UsageEvent.id, UsageEvent.link_id, UsageEvent.received_at).where(
-            UsageEvent.id.in_(sorted(ids))
+            among(UsageEvent.id, ids)
         )
     )
     return {row[0]: Answer(row[1], row[2]) for row in rows}

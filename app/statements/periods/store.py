@@ -12,6 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from app.ids import among
 from app.ledger.models import Account, Transaction
 from app.metering.models import UsageEvent
 
@@ -76,7 +77,7 @@ def read_period(
     of_kinds = sorted(row[1:] for row in found if not row.id)
     rows = (
         sa.select(Transaction)
-        .where(Transaction.id.in_([row.id for row in found if row.id]))
+        .where(among(Transaction.id, [row.id for row in found if row.id]))
         .order_by(Transaction.sequence.desc())
     )
     return Moved(
