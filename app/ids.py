@@ -39,16 +39,32 @@ class _Among(GenericFunction[bool]):
 
 @compiles(_Among)
 def _any_of_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
-    column, ids = (compiler.process(part, **options) for part in element.clauses)
-    return f"({column} = ANY (CAST({ids} AS BIGINT[])))"
+    column, ids = _parts(element, compiler, options)
+    array = f"ARRAY{ids}" if _is_found(element) else f"CAST({ids} AS BIGINT[])"
+    return f"({column} = ANY ({array}))"
 
 
 @compiles(_Among, "sqlite")
-def _in_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
-    column, ids = (compiler.process(part, **options) for part in element.clauses)
-    return f"({column} IN (SELECT value FROM json_each({ids})))"  # noqa: S608 - a column and a parameter
+def _in_list(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
+    column, ids = _parts(element, compiler, options)
+    found = ids if _is_found(element) else f"(SELECT value FROM json_each({ids}))"  # noqa: S608 - a parameter
+    return f"({column} IN {found})"
 
 
-def among(column: Any, ids: Collection[int]) -> sa.ColumnElement[bool]:  # noqa: ANN401 - SQLAlchemy's
-    """That the column is one of these."""
+def _parts(element: _Among, compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
+    return [compiler.process(part, **options) for part in element.clauses]
+
+
+def _is_found(element: _Among) -> bool:
+    return isinstance(list(element.clauses)[1], sa.ScalarSelect)
+
+
+def among(column: Any, ids: Collection[int] | sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:  # noqa: ANN401 - SQLAlchemy's
+    """That the column is one of these ids, or of those that are selected.
+
+    PostgreSQL finds the selected ones first and then goes through its index once, where a join
+    goes down to it anew for each.
+    """
+    if isinstance(ids, sa.Select):
+        return _Among(column, ids.scalar_subquery())
     return _Among(column, sa.literal(sorted(ids), _Ids()))

@@ -59,3 +59,12 @@ def test_it_can_be_a_part_of_a_larger_condition(db, users):
         known, others = among(User.id, users[:2]), among(User.id, users[4:])
         statement = sa.select(sa.func.count()).where(known | others, ~among(User.id, [users[0]]))
         assert session.scalar(statement) == 2
+
+
+def test_the_ids_may_be_selected(db, users):
+    some = sa.select(User.id).where(User.uid.in_(["u_1", "u_3"]))
+    with db.read() as session:
+        found = session.scalars(sa.select(User.uid).where(among(User.id, some)).order_by(User.id))
+        assert list(found) == ["u_1", "u_3"]
+        none = sa.select(User.id).where(User.uid == "nobody")
+        assert session.scalars(sa.select(User.uid).where(among(User.id, none))).all() == []

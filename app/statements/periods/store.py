@@ -99,11 +99,10 @@ def _moved(wallet: Account, since: datetime | None, until: datetime | None) -> s
         return beginning if until is None else [*beginning, at < until]
 
     columns = (Transaction.id, Transaction.sequence, Transaction.kind, Transaction.amount)
-    charges = (
-        sa.select(*columns)
-        .join(UsageEvent, UsageEvent.id == Transaction.event_id)
-        .where(UsageEvent.user_id == wallet.user_id, *within(UsageEvent.received_at))
+    answers = sa.select(UsageEvent.id).where(
+        UsageEvent.user_id == wallet.user_id, *within(UsageEvent.received_at)
     )
+    charges = sa.select(*columns).where(among(Transaction.event_id, answers))
     others = sa.select(*columns).where(
         Transaction.wallet_id == wallet.id, _NO_CHARGE, *within(Transaction.posted_at)
     )
