@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -15,14 +16,20 @@ from sqlalchemy.sql.functions import GenericFunction
 
 
 class _Ids(sa.types.TypeDecorator[list[int]]):
-    """Ids as one text: an array's on PostgreSQL, a JSON array on SQLite."""
+    """An array on PostgreSQL, a JSON array as text on SQLite.
+
+    A text that PostgreSQL had to make an array of would be read anew for each row it filters.
+    """
 
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> str:
-        begin, end = "[]" if dialect.name == "sqlite" else "{}"
-        return f"{begin}{','.join(map(str, value or ()))}{end}"
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        is_sqlite = dialect.name == "sqlite"
+        return dialect.type_descriptor(sa.Text() if is_sqlite else ARRAY(sa.BigInteger()))
+
+    def process_bind_param(self, value: list[int] | None, dialect: Dialect) -> Any:  # noqa: ANN401 - of each
+        return f"[{','.join(map(str, value or ()))}]" if dialect.name == "sqlite" else value
 
 
 class _Among(GenericFunction[bool]):
@@ -40,8 +47,7 @@ class _Among(GenericFunction[bool]):
 @compiles(_Among)
 def _any_of_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's
     column, ids = _parts(element, compiler, options)
-    array = f"ARRAY{ids}" if _is_found(element) else f"CAST({ids} AS BIGINT[])"
-    return f"({column} = ANY ({array}))"
+    return f"({column} = ANY ({'ARRAY' if _is_found(element) else ''}{ids}))"
 
 
 @compiles(_Among, "sqlite")
@@ -59,7 +65,7 @@ def _is_found(element: _Among) -> bool:
     return isinstance(list(element.clauses)[1], sa.ScalarSelect)
 
 
-def among(column: Any, ids: Collection[int] | sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:  # noqa: ANN401 - SQLAlchemy's
+def among(column: Any, ids: Collection[int] | sa.Select[int]) -> sa.ColumnElement[bool]:  # noqa: ANN401 - SQLAlchemy's
     """That the column is one of these ids, or of those that are selected.
 
     PostgreSQL finds the selected ones first and then goes through its index once, where a join

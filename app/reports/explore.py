@@ -135,6 +135,7 @@ class _Study:
         self._is_wide = any(map(is_wide, dimensions))
         self._is_filling = (self._is_wide or query.with_times) and position.is_filling
         self._totals_from = position.totals_from
+        self._ended = position.ended
         self._begins: dict[int, datetime] = {}
         self._fine_seen: dict[Place, tuple[int, int]] | None = None
         self._models_from = self._if_covered(position.models_from)
@@ -344,7 +345,7 @@ class _Study:
         return since if has_all else None
 
     def _covers(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
-        return tuple(covered(*pair, self._clock) for pair in self._of(is_whole))
+        return tuple(covered(*pair, self._clock, self._ended) for pair in self._of(is_whole))
 
     def _buckets_of_quarters(self, is_whole: bool) -> Buckets:  # noqa: FBT001 - of two kinds
         return tuple((Span(QUARTER, *pair),) for pair in self._of(is_whole))

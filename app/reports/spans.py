@@ -152,9 +152,14 @@ def cover(low: int, high: int, zone: ZoneInfo) -> Iterator[Span]:
 
 
 @lru_cache(maxsize=4096)
-def covered(low: int, high: int, zone: ZoneInfo) -> tuple[Span, ...]:
-    """``cover``, kept: each report asks for the same days several times, and so does the next."""
-    return tuple(cover(low, high, zone))
+def covered(low: int, high: int, zone: ZoneInfo, ended: int) -> tuple[Span, ...]:
+    """``cover``, kept: each report asks for the same days several times, and so does the next.
+
+    Without the spans that take away what has no answer, as all from ``ended`` on: of a period up to
+    now that is the rest of its month. Where nothing else is taken away, whoever has a row is a
+    visitor, and how much of it is left need not be added up for each.
+    """
+    return tuple(span for span in cover(low, high, zone) if span.sign > 0 or span.low < ended)
 
 
 def _cover_days(first: date, last: date, zone: ZoneInfo) -> Iterator[Span]:

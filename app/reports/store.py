@@ -20,7 +20,7 @@ from app.reports.query import ATTRIBUTE, SUMS, Basis, Counted, Group
 from app.reports.sources import store as sources
 from app.reports.sources.books import store as books
 from app.reports.sources.wanted import Source, Wanted
-from app.reports.spans import QUARTER, Span, begun_in
+from app.reports.spans import QUARTER, Span, begun_in, quarter_of
 from app.reports.top import store as top_store
 from app.tokens.models import Issuer
 from app.users.models import User
@@ -33,6 +33,7 @@ _CORRECTION = UsageCorrection.metadata.tables[UsageCorrection.__tablename__]
 _NEWEST = sa.select(
     sa.select(sa.func.max(UsageEvent.id)).scalar_subquery(),
     sa.select(sa.func.max(Transaction.id)).scalar_subquery(),
+    sa.select(sa.func.max(UsageEvent.received_at)).scalar_subquery(),
 )
 _NAMES: dict[str, Any] = {"link": Link, "issuer": Issuer, "plan": Plan}
 
@@ -67,6 +68,8 @@ class Position:
     """From this quarter on there are totals of users and models; None while there are none."""
     models_from: int | None = None
     """The same of models by user and by segment."""
+    ended: int = 0
+    """From this quarter on there is no answer."""
 
     @property
     def is_filling(self) -> bool:
@@ -77,7 +80,7 @@ def position(session: Session) -> Position:
     """As the snapshot has it: read it once for all reports of the snapshot."""
     found = session.get(ReportPosition, 1, populate_existing=True)
     event_id, transaction_id = (0, 0) if found is None else (found.event_id, found.transaction_id)
-    event, transaction = session.execute(_NEWEST).one()
+    event, transaction, received_at = session.execute(_NEWEST).one()
     is_behind = (event or 0) > event_id or (transaction or 0) > transaction_id
     counted = Counted(event_id, transaction_id, is_behind)
     if found is None:
@@ -90,6 +93,7 @@ def position(session: Session) -> Position:
         found.wide_event_id,
         found.totals_from if has_totals else None,
         found.models_from if has_models else None,
+        ended=0 if received_at is None else quarter_of(received_at) + 1,
     )
 
 
@@ -100,13 +104,12 @@ def top_sums(
 
     The period is one bucket.
     """
-    if sort == "charge" and wanted.by == ("user",):
-        only = top_store.candidates(session, wanted, limit, zone)
-        if only is not None:
-            return sums(session, replace(wanted, only=only), sort=sort, limit=limit)
-    if "user" in wanted.by and not sources.reads_books(wanted):
-        return _sums_of_top(session, wanted, sort, limit)
-    return sums(session, wanted, sort=sort, limit=limit)
+    if "user" not in wanted.by or sources.reads_books(wanted):
+        return sums(session, wanted, sort=sort, limit=limit)
+    only = top_store.candidates(session, wanted, limit, zone) if sort == "charge" else None
+    if only is not None:
+        return sums(session, top_store.narrowed(wanted, only), sort=sort, limit=limit)
+    return _sums_of_top(session, wanted, sort, limit)
 
 
 def sums(

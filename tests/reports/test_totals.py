@@ -1,6 +1,7 @@
 """Totals of users and models tell what the sums they are made of tell, in fewer rows."""
 
 import random
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,7 +11,16 @@ from app.reports import store
 from app.reports.explore import explore, totals
 from app.reports.proof import check
 from app.reports.query import Filters, Query
-from app.reports.spans import DAY, MONTH, begun_in, cover, quarter_of, singles
+from app.reports.spans import (
+    DAY,
+    MONTH,
+    QUARTER,
+    begun_in,
+    cover,
+    covered,
+    quarter_of,
+    singles,
+)
 from app.reports.top import store as top_store
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -143,27 +153,62 @@ def test_whoever_comes_late_asked_first_when_the_answer_came(counted, now):
         assert not list(differs)
 
 
-def test_few_are_looked_at_to_find_who_is_charged_most(counted, monkeypatch):
-    found = []
-    real = top_store.candidates
+def _charges(query):
+    """What each user is charged, or each with each model."""
+    found = Counter()
+    for answer in ANSWERS:
+        if query.since <= answer.at < query.until:
+            for line in answer.lines:
+                keys = (answer.user_id, line.model)
+                found[keys[: len(query.by)]] += line.charge
+    return found
+
+
+@pytest.fixture
+def candidates(monkeypatch):
+    """What was found of whoever can be among the first, one after the other."""
+    found, real = [], top_store.candidates
 
     def spied(*args):
         found.append(real(*args))
         return found[-1]
 
     monkeypatch.setattr(top_store, "candidates", spied)
-    query = Query(BEGIN, BEGIN + timedelta(days=60), SHANGHAI, by=("user",), limit=2)
+    return found
+
+
+@pytest.mark.parametrize("by", [("user",), ("user", "model")])
+def test_few_are_looked_at_to_find_who_is_charged_most(counted, candidates, by):
+    query = Query(BEGIN, BEGIN + timedelta(days=60), SHANGHAI, by=by, limit=2)
     with counted.read() as session:
         report = explore(session, query)
-    charges = [0] * (USERS + 1)
-    for answer in ANSWERS:
-        if query.since <= answer.at < query.until:
-            charges[answer.user_id] += answer.sums["charge"]
-    best = sorted(range(1, USERS + 1), key=lambda user_id: (-charges[user_id], user_id))[:2]
-    assert [row.keys for row in report.rows[:2]] == [(user_id,) for user_id in best]
-    (candidates,) = found
-    assert {(user_id,) for user_id in best} <= set(candidates)
-    assert len(candidates) < USERS / 4
+    best = sorted(_charges(query).items(), key=lambda charged: (-charged[1], charged[0]))[:2]
+    assert [row.keys for row in report.rows[:2]] == [keys for keys, _ in best]
+    (few,) = candidates
+    assert {user_id for (user_id, *_), _ in best} <= few
+    assert len(few) < USERS / 3
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"filters": Filters(models=frozenset({"Qwen"}))}, {"link_ids": frozenset({1})}]
+)
+def test_of_some_answers_everybody_is_added_up(counted, candidates, chosen):
+    """Those who are charged most in all may have none of them."""
+    query = Query(BEGIN, BEGIN + timedelta(days=60), SHANGHAI, by=("user",), limit=2, **chosen)
+    with counted.read() as session:
+        assert len(explore(session, query).rows) == 3
+    assert candidates == [None]
+
+
+def test_nothing_is_taken_away_of_what_is_still_to_come():
+    """Of a period up to now: the rest of its day and of its month."""
+    low, high = (quarter_of(datetime(2026, 3, day, 17, tzinfo=SHANGHAI)) for day in (1, 26))
+    whole = tuple(cover(low, high, SHANGHAI))
+    taken = {span for span in whole if span.sign < 0}
+    assert {span.width for span in taken} == {QUARTER, DAY}
+    assert covered(low, high, SHANGHAI, max(span.high for span in whole)) == whole
+    begin = {span for span in taken if span.low < high}
+    assert set(covered(low, high, SHANGHAI, high)) == set(whole) - taken | begin
 
 
 def test_where_all_are_charged_nothing_everybody_is_added_up(counted, now):

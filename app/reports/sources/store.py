@@ -6,9 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.ids import among
 from app.reports.given import store as given
 from app.reports.models import UsageName
-from app.reports.query import NAME_CHARS_MAX
+from app.reports.query import ATTRIBUTE, NAME_CHARS_MAX, Group
 from app.reports.sources.books import store as books
 from app.reports.sources.kept import store as kept
 from app.reports.sources.wanted import LINE_GROUPS, Source, Wanted
@@ -68,19 +69,26 @@ def conditions(wanted: Wanted, source: Source) -> list[Any]:
     """What the filters leave of the rows."""
     found: list[Any] = [*source.conditions]
     if wanted.link_ids is not None:
-        found += _among(source.groups["link"], wanted.link_ids)
+        found.append(among(source.groups["link"], wanted.link_ids))
     for group, chosen in wanted.filters.named().items():
-        if chosen is None:
-            continue
-        if group not in _NAMED:
-            found += _among(source.groups[group], chosen)
-            continue
-        cut = sorted(text[:NAME_CHARS_MAX] for text in chosen)
-        numbers = sa.select(UsageName.id).where(UsageName.kind == group, UsageName.name.in_(cut))
-        found.append(source.groups[group].in_(cut if group in source.texts else numbers))
+        if chosen is not None:
+            found.append(_chosen(source, group, chosen))
     if wanted.only is not None:
         found.append(_only(wanted, source))
     return found
+
+
+def _chosen(source: Source, group: Group, chosen: frozenset[Any]) -> sa.ColumnElement[bool]:
+    column: sa.ColumnElement[Any] = source.groups[group]
+    if group in _NAMED:
+        cut = sorted(text[:NAME_CHARS_MAX] for text in chosen)
+        if group in source.texts:
+            return column.in_(cut)
+        # Looked up once: joined, PostgreSQL would look the name of each row up, one by one.
+        return among(
+            column, sa.select(UsageName.id).where(UsageName.kind == group, UsageName.name.in_(cut))
+        )
+    return column.in_(sorted(chosen)) if group.startswith(ATTRIBUTE) else among(column, chosen)
 
 
 def _of_table(session: Session, wanted: Wanted, table: sa.Table) -> Source:
@@ -100,7 +108,3 @@ def _only(wanted: Wanted, source: Source) -> Any:  # noqa: ANN401 - SQLAlchemy's
         return chosen
     place = wanted.by.index("user")  # said by itself, a database looks them up
     return chosen & keys[place].in_(sorted({one[place] for one in only}))
-
-
-def _among(column: Any, values: frozenset[Any]) -> list[Any]:  # noqa: ANN401 - SQLAlchemy's
-    return [column.in_(sorted(values))]

@@ -6,10 +6,13 @@ the order of their charge. However a sum, ``floor``, is shared out among these: 
 as much in all is charged, in at least one of them, that one's share. So when as many users as are
 wanted are known to be charged ``floor``, all that can be among the first are found by looking at
 the heads of those lists alone.
+
+No part of what a user is charged is below zero. So the same users have all groups that can be among
+the first where they are taken apart, by model for example.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -18,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from app.reports.given import store as given
 from app.reports.models import UsageUserTotals
+from app.reports.query import Filters
 from app.reports.sources import store as sources
 from app.reports.sources.wanted import Wanted
 from app.reports.spans import Span, singles
@@ -29,14 +33,14 @@ _LISTS_TRIED = 3
 
 def candidates(
     session: Session, wanted: Wanted, limit: int, zone: ZoneInfo
-) -> list[tuple[int]] | None:
-    """Users with those among them who are charged most; None where only adding up all tells.
+) -> frozenset[int] | None:
+    """Users who have the groups that are charged most; None where only adding up all tells.
 
-    ``zone`` is the clock by which days and months are kept.
+    Users are among the groups. ``zone`` is the clock by which days and months are kept. Where only
+    some of the answers count, those who are charged most may have none of them.
     """
-    if wanted.dimensions != {"user"} or wanted.filters.users is not None:
-        return None
-    if not sources.has_user_totals(wanted):
+    is_filtered = wanted.filters != Filters() or wanted.link_ids is not None
+    if is_filtered or not sources.has_user_totals(replace(wanted, by=("user",))):
         return None
     lists = [
         one
@@ -51,7 +55,12 @@ def candidates(
     whole = sum(map(_weight, lists))
     least = [(one.width, one.low, -(-floor * _weight(one) // whole)) for one in lists]
     found = _charged_at_least(session, least)
-    return None if len(found) > CANDIDATES_MAX else [(user_id,) for user_id in found]
+    return None if len(found) > CANDIDATES_MAX else frozenset(found)
+
+
+def narrowed(wanted: Wanted, user_ids: Collection[int]) -> Wanted:
+    """The same of these users."""
+    return replace(wanted, filters=replace(wanted.filters, users=frozenset(user_ids)))
 
 
 def _length(span: Span) -> int:
@@ -64,10 +73,10 @@ def _weight(span: Span) -> int:
 
 
 def _floor(session: Session, wanted: Wanted, lists: Sequence[Span], limit: int) -> int:
-    """What as many users as are wanted are charged at least; 0 where that is not known."""
+    """What as many groups as are wanted are charged at least; 0 where that is not known."""
     for one in sorted(lists, key=_length, reverse=True)[:_LISTS_TRIED]:
         heads = _heads(session, one, 2 * limit)
-        charges = _charges(session, wanted, heads) if len(heads) >= limit else []
+        charges = _charges(session, wanted, heads)
         if len(charges) >= limit:
             return charges[limit - 1]
     return 0
@@ -85,14 +94,14 @@ def _heads(session: Session, one: Span, number: int) -> list[int]:
 
 
 def _charges(session: Session, wanted: Wanted, user_ids: Sequence[int]) -> list[int]:
-    """What these are charged in the whole period, the highest first."""
-    only = replace(wanted, only=[(user_id,) for user_id in user_ids])
-    source = sources.source_of(session, only)
+    """What the groups of these are charged in the whole period, the highest first."""
+    of_these = narrowed(wanted, user_ids)
+    source = sources.source_of(session, of_these)
     added = (
         sa.select(source.measures["charge"])
         .select_from(source.rows)
-        .where(*sources.conditions(only, source))
-        .group_by(source.groups["user"])
+        .where(*sources.conditions(of_these, source))
+        .group_by(*(source.groups[group] for group in wanted.by))
         .having(source.existing)
     )
     return sorted(map(int, session.scalars(added, source.given)), reverse=True)
