@@ -125,13 +125,24 @@ def singles(span: Span, zone: ZoneInfo) -> Iterator[Span]:
 
 def begun_in(spans: Sequence[Span], zone: ZoneInfo) -> Span | None:
     """The day or month that a ``cover`` begins with, where it ends within it: up to its end."""
-    first, last = spans[0], spans[-1]
-    low = first.low if first.sign > 0 else first.high
-    high = last.high if last.sign > 0 else last.low
+    low, high = _ends(spans)
     for width, unit in _BEGUN:
         if begin_in(low, unit, zone) == low and high <= end_in(low, unit, zone):
             return Span(width, low, high)
     return None
+
+
+def around(spans: Sequence[Span], zone: ZoneInfo) -> list[Span]:
+    """Single days and months that have all of what a ``cover`` is of, and some more."""
+    low, high = _ends(spans)
+    days = cover(begin_in(low, "day", zone), end_in(high - 1, "day", zone), zone)
+    return [one for span in days if span.sign > 0 for one in singles(span, zone)]
+
+
+def _ends(spans: Sequence[Span]) -> tuple[int, int]:
+    first, last = spans[0], spans[-1]
+    low = first.low if first.sign > 0 else first.high
+    return low, last.high if last.sign > 0 else last.low
 
 
 def bucket_of(quarter: int, starts: Sequence[int]) -> int:

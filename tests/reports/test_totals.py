@@ -1,5 +1,6 @@
 """Totals of users and models tell what the sums they are made of tell, in fewer rows."""
 
+import itertools
 import random
 from collections import Counter
 from dataclasses import replace
@@ -15,6 +16,7 @@ from app.reports.spans import (
     DAY,
     MONTH,
     QUARTER,
+    around,
     begun_in,
     cover,
     covered,
@@ -22,7 +24,7 @@ from app.reports.spans import (
     singles,
 )
 from app.reports.top import store as top_store
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from books import make_link, make_users
@@ -69,8 +71,8 @@ def queries(draw):
     first = draw(st.integers(0, DAYS - 1))
     days = draw(st.integers(1, DAYS))
     return Query(
-        since=BEGIN + timedelta(days=first),
-        until=BEGIN + timedelta(days=first + days),
+        since=BEGIN + timedelta(days=first, hours=draw(st.sampled_from([0, 0, 17]))),
+        until=BEGIN + timedelta(days=first + days, hours=draw(st.sampled_from([0, 0, 5]))),
         zone=draw(st.sampled_from([SHANGHAI, SHANGHAI, ZoneInfo("Asia/Kolkata")])),
         per=draw(st.sampled_from([None, None, "day", "week", "month"])),
         by=draw(
@@ -177,9 +179,10 @@ def candidates(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize("by", [("user",), ("user", "model")])
-def test_few_are_looked_at_to_find_who_is_charged_most(counted, candidates, by):
-    query = Query(BEGIN, BEGIN + timedelta(days=60), SHANGHAI, by=by, limit=2)
+@pytest.mark.parametrize(("by", "hour"), [(("user",), 0), (("user",), 17), (("user", "model"), 0)])
+def test_few_are_looked_at_to_find_who_is_charged_most(counted, candidates, by, hour):
+    begin = BEGIN + timedelta(hours=hour)
+    query = Query(begin, begin + timedelta(days=60), SHANGHAI, by=by, limit=2)
     with counted.read() as session:
         report = explore(session, query)
     best = sorted(_charges(query).items(), key=lambda charged: (-charged[1], charged[0]))[:2]
@@ -219,6 +222,17 @@ def test_where_all_are_charged_nothing_everybody_is_added_up(counted, now):
     with counted.read() as session:
         report = explore(session, query)
     assert [row.keys for row in report.rows] == [(3,), (9,)]
+
+
+@given(st.integers(1_900_000, 1_950_000), st.integers(1, 9000))
+@example(1_471_000, 3000)
+def test_days_and_months_around_a_period_have_all_of_it_once(low, quarters):
+    zone, high = ZoneInfo("Pacific/Apia"), low + quarters
+    found = sorted(around(covered(low, high, zone, 2**31), zone), key=lambda one: one.low)
+    assert found[0].low <= low
+    assert found[-1].high >= high
+    assert all(one.high == other.low for one, other in itertools.pairwise(found))
+    assert {one.width for one in found} <= {DAY, MONTH}
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "Pacific/Apia"])

@@ -8,7 +8,8 @@ wanted are known to be charged ``floor``, all that can be among the first are fo
 the heads of those lists alone.
 
 No part of what a user is charged is below zero. So the same users have all groups that can be among
-the first where they are taken apart, by model for example.
+the first where they are taken apart, by model for example; and a day of which only some hours count
+can stand in the lists with all of them.
 """
 
 import math
@@ -24,7 +25,7 @@ from app.reports.models import UsageUserTotals
 from app.reports.query import Filters
 from app.reports.sources import store as sources
 from app.reports.sources.wanted import Wanted
-from app.reports.spans import Span, singles
+from app.reports.spans import Span, around
 
 CANDIDATES_MAX = 2000
 """Of more, in a house in which all ask about as much, adding up everything is quicker."""
@@ -36,19 +37,15 @@ def candidates(
 ) -> frozenset[int] | None:
     """Users who have the groups that are charged most; None where only adding up all tells.
 
-    Users are among the groups. ``zone`` is the clock by which days and months are kept. Where only
-    some of the answers count, those who are charged most may have none of them.
+    Users are among the groups, and the period is one bucket. ``zone`` is the clock by which days
+    and months are kept: those of a part of the period are looked at whole. Where only some of the
+    answers count, those who are charged most may have none of them.
     """
+    lists = around(wanted.buckets[0], zone)
+    totals = replace(wanted, by=("user",), buckets=(lists,))
     is_filtered = wanted.filters != Filters() or wanted.link_ids is not None
-    if is_filtered or not sources.has_user_totals(replace(wanted, by=("user",))):
+    if is_filtered or not sources.has_user_totals(totals):
         return None
-    lists = [
-        one
-        for bucket in wanted.buckets
-        for span in bucket
-        if span.sign > 0
-        for one in singles(span, zone)
-    ]
     floor = _floor(session, wanted, lists, limit)
     if floor <= 0:
         return None
