@@ -128,6 +128,7 @@ class Database:
         self.url = sa.engine.make_url(url)
         self._lock_timeout_s = lock_timeout_s
         self._writing = threading.Lock()
+        self._shared = threading.local()
         self.outage = Outage()
         self._alone = OneAtATime(self.outage)
         self._patience = Patience(transaction_timeout_s) if transaction_timeout_s else None
@@ -193,9 +194,34 @@ class Database:
         Raises:
             DatabaseAway: the database cannot be reached.
         """
+        shared: Session | None = getattr(self._shared, "session", None)
+        if shared is not None:
+            with self._naming_outages(is_reader=True):
+                yield shared
+            return
         # Left by closing, not by rollback(), which would empty the rows that were read.
         with self._session(is_reader=True) as session:
             yield session
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What this thread reads in the block is of one moment, and read over one connection.
+
+        For a page that is put together of what several functions read, each for itself: its parts
+        agree, and the server is not asked to begin and end a transaction for each.
+
+        Raises:
+            DatabaseAway: the database cannot be reached.
+        """
+        if getattr(self._shared, "session", None) is not None:
+            yield
+            return
+        with self._session(is_reader=True) as session:
+            self._shared.session = session
+            try:
+                yield
+            finally:
+                self._shared.session = None
 
     def server_version(self) -> str:
         """Such as ``PostgreSQL 17.2`` or ``SQLite 3.46.1``."""
@@ -241,13 +267,18 @@ class Database:
 
     @contextlib.contextmanager
     def _session(self, *, is_reader: bool) -> Iterator[Session]:
-        try:
+        with self._naming_outages(is_reader=is_reader):
             connection = self._connect()
             with self._hung_up_on(connection.connection.driver_connection), connection:
                 if is_reader:
                     connection.execution_options(**_reader_options(self.dialect))
                 with Session(connection, expire_on_commit=False) as session:
                     yield session
+
+    @contextlib.contextmanager
+    def _naming_outages(self, *, is_reader: bool) -> Iterator[None]:
+        try:
+            yield
         except sa.exc.TimeoutError as error:
             raise DatabaseBusy("the database is busy: every connection is in use") from error
         except DBAPIError as error:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -58,6 +59,12 @@ def inside(transaction, *works) -> None:
             work(session)
 
 
+def inside_snapshot(db, *works) -> None:
+    with db.snapshot():
+        for work in works:
+            inside(db.read, work)
+
+
 def test_begin_commits_at_the_end_of_the_block(db: Database):
     before = number(db)
     with db.begin() as session:
@@ -84,6 +91,46 @@ def test_read_sees_one_moment_however_often_it_looks(db: Database):
             add_one(other)
         assert session.scalar(sa.select(ConfigRevision.number)) == first
     assert number(db) == first + 1
+
+
+def test_all_reads_of_a_snapshot_see_one_moment_over_one_connection(db: Database):
+    before, taken = number(db), []
+    sa.event.listen(db.engine, "checkout", lambda *told: taken.append(told))
+    with db.snapshot():
+        assert number(db) == before
+        with db.snapshot():
+            assert number(db) == before
+        assert len(taken) == 1
+        with db.begin() as session:
+            add_one(session)
+        assert number(db) == before
+    assert number(db) == before + 1
+
+
+def test_snapshot_is_of_its_thread_alone(db: Database):
+    with db.snapshot(), ThreadPoolExecutor(1) as other:
+        before = number(db)
+        with db.begin() as session:
+            add_one(session)
+        assert other.submit(number, db).result() == before + 1
+        assert number(db) == before
+
+
+def test_snapshot_that_broke_is_no_more(db: Database):
+    with pytest.raises(KeyError):
+        inside_snapshot(db, look, fail)
+    before = number(db)
+    with db.begin() as session:
+        add_one(session)
+    assert number(db) == before + 1
+
+
+def test_outage_is_named_where_a_part_of_a_snapshot_is_read(postgres_url):
+    db = Database(postgres_url, pool_size=1)
+    with db.snapshot(), pytest.raises(DatabaseAway):
+        inside(db.read, lose_connection, look_at_one)
+    inside(db.read, look_at_one)
+    db.close()
 
 
 def test_rows_that_were_read_may_be_used_after_the_block(db: Database):

@@ -55,16 +55,16 @@ def create() -> AnyResponse:
 @access.allow("links:read")
 def show(link_id: int) -> str:
     desk = access.desk()
-    link = links.show(desk, link_id)
-    return render_template(
-        "links/show.html",
-        link=link,
-        overlaps=OVERLAPS_S,
-        calls=refusals.calls_of_link(desk, link_id),
-        refusals=refusals.of_link(desk, link_id),
-        refused_link_id=link_id,
-        **_doors(link_id),
-    )
+    with desk.db.snapshot():
+        return render_template(
+            "links/show.html",
+            link=links.show(desk, link_id),
+            overlaps=OVERLAPS_S,
+            calls=refusals.calls_of_link(desk, link_id),
+            refusals=refusals.of_link(desk, link_id),
+            refused_link_id=link_id,
+            **_doors(link_id),
+        )
 
 
 @blueprint.get("/<int:link_id>/ready")

@@ -3,6 +3,7 @@
 from flask import Response, render_template, request
 
 from app.admin import access
+from app.admin.desk import Desk
 from app.admin.pages import fields
 from app.admin.pages.section import AnyResponse, attempt, done, section, validated
 from app.admin.paging import PageQuery
@@ -64,6 +65,11 @@ def create() -> AnyResponse:
 @access.allow("users:read")
 def show(user_id: int) -> str:
     desk = access.desk()
+    with desk.db.snapshot():  # a dozen functions read a part each
+        return _shown(desk, user_id)
+
+
+def _shown(desk: Desk, user_id: int) -> str:
     user = users.show(desk, user_id)
     chosen = {name: value for name, value in request.args.items() if name == "link_id" and value}
     return render_template(

@@ -42,10 +42,11 @@ def statement(user_id: int) -> str:
         cursor=request.args.get("cursor") or None,
         limit=STATEMENT_ROWS,
     )
-    found = wallets.statement(desk, user_id, query)
+    with desk.db.snapshot():
+        found, user = wallets.statement(desk, user_id, query), users.show(desk, user_id)
     return render_template(
         "users/statement.html",
-        user=users.show(desk, user_id),
+        user=user,
         statement=found,
         last_day=(found.until - timedelta(seconds=1)).astimezone(desk.settings.zone).date(),
         first_day=found.since.astimezone(desk.settings.zone).date(),
