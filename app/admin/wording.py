@@ -263,11 +263,11 @@ def told(error: ServiceError) -> str:
 
 
 def kind_name(kind: str) -> str:
-    return KINDS.get(kind, kind)
+    return str(KINDS.get(kind, kind))
 
 
 def account_name(name: str) -> str:
-    return ACCOUNTS.get(name, name)
+    return str(ACCOUNTS.get(name, name))
 
 
 def source_name(source: str | None) -> str:
