@@ -168,9 +168,8 @@ def _refuse_overtaken(session: Session, transaction: Transaction) -> None:
 def _reference(session: Session, transaction: Transaction) -> str | None:
     """Of the usage event whose charge or re-rating this is."""
     if transaction.event_id is not None:
-        return metering_store.load_events(session, [transaction.event_id])[
-            transaction.event_id
-        ].reference
+        (event,) = metering_store.load_events(session, [transaction.event_id]).values()
+        return str(event.reference)
     rerating = reratings.read(transaction.details)
     return None if rerating is None else rerating.reference
 

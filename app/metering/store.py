@@ -23,6 +23,11 @@ from app.upserts import execute_rows, upsert_adding
 _DAY_KEY = ["user_id", "day", "link_id"]
 _DAY_SUMS = ["questions", "points", "charge", "input_tokens", "output_tokens"]
 
+_TOLD = (
+    *(UsageEvent.id, UsageEvent.reference, UsageEvent.received_at, UsageEvent.link_id),
+    *(UsageEvent.points, UsageEvent.app_name, UsageEvent.chat_id, UsageEvent.price_version_id),
+)
+
 # Built once, and of tables, not of mapped classes: a finish pays for each statement it makes.
 _EVENTS = UsageEvent.metadata.tables[UsageEvent.__tablename__]
 _INSERT_EVENT = sa.insert(_EVENTS).returning(_EVENTS.c.id, _EVENTS.c.idempotency_key)
@@ -147,14 +152,12 @@ def get_event(session: Session, reference: str) -> UsageEvent:
 
 
 def load_events(
-    session: Session, ids: Collection[int], *, has_arithmetic: bool = True
-) -> dict[int, UsageEvent]:
-    """The events with these ids; without ``arithmetic``, the most of them, it can not be asked."""
-    statement = sa.select(UsageEvent).where(among(UsageEvent.id, ids))
-    if not has_arithmetic:
-        statement = statement.options(orm.defer(UsageEvent.arithmetic, raiseload=True))
-    found = session.scalars(statement)
-    return {event.id: event for event in found}
+    session: Session, ids: Collection[int], *, has_arithmetic: bool = False
+) -> dict[int, sa.Row[Any]]:
+    """What statements tell of these events; ``arithmetic``, the most of it, where asked for."""
+    columns = (*_TOLD, UsageEvent.arithmetic) if has_arithmetic else _TOLD
+    rows = session.execute(sa.select(*columns).where(among(UsageEvent.id, ids)))
+    return {event.id: event for event in rows}
 
 
 def load_lines(session: Session, received: Mapping[int, datetime]) -> dict[int, list[UsageLine]]:

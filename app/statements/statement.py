@@ -13,7 +13,6 @@ from app.ledger import store as ledger_store
 from app.ledger.models import Transaction
 from app.ledger.reratings import Rerating
 from app.metering import store as metering_store
-from app.metering.models import UsageEvent
 from app.money import format_nano
 from app.statements import store
 from app.statements.shelf import Shelf
@@ -181,7 +180,7 @@ def _usages(
 
 
 def _usage(
-    event: UsageEvent,
+    event: Any,  # noqa: ANN401 - a row of ``metering.store.load_events``
     models: Sequence[str],
     link: str,
     shelf: Shelf,
