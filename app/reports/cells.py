@@ -1,7 +1,7 @@
 """What stands in one place of a report while it is made. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -58,6 +58,21 @@ class Cell:
 EMPTY: Sums = dict.fromkeys(SUMS, 0)
 MORE = ("corrections", "refusals", "unfinished")
 """What may be where nothing was used."""
+
+
+def together(cells: Sequence[Cell]) -> Cell:
+    """What the buckets of a period add up to. Visitors do not: who comes twice is one."""
+    sums = {name: sum(cell.sums[name] for cell in cells) for name in SUMS}
+    times: Counter[int] | None = None
+    if cells[0].times is not None:
+        times = Counter()
+        for cell in cells:
+            times.update(cell.times or {})
+    more: dict[str, int | None] = {}
+    for name in MORE:
+        known = [getattr(cell, name) for cell in cells]
+        more[name] = None if None in known else sum(known)
+    return Cell(sums, cells[0].has_questions, times=times, **more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, Invalid
 from app.metering.months import month_text
 from app.reports import store
-from app.reports.cells import EMPTY, MORE, Beside, Cell, Place, Sums, folded
+from app.reports.cells import EMPTY, MORE, Beside, Cell, Place, Sums, folded, together
 from app.reports.query import (
     Amounts,
     Counted,
@@ -160,6 +160,8 @@ class _Study:
             )
 
     def total(self) -> Cell:
+        if self._query.per is not None and not self._query.with_visitors:
+            return together(self.totals())
         return self._cells((), is_whole=True).get((0, ()), self._empty_cell(()))
 
     def totals(self) -> list[Cell]:

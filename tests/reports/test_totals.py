@@ -119,6 +119,19 @@ def test_reports_are_the_same_with_and_without_totals(counted, query):
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
+    query=queries(),
+    per=st.sampled_from(["day", "week", "month"]),
+    seen=st.none() | st.integers(-5, DAYS).map(lambda day: BEGIN + timedelta(days=day)),
+)
+def test_buckets_add_up_to_what_the_period_has(counted, query, per, seen):
+    query = replace(query, per=per, with_times=True, seen_since=seen)
+    with counted.read() as session:
+        whole = explore(session, replace(query, per=None)).total
+        assert explore(session, query).total == whole
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
     days=st.lists(st.integers(-1, DAYS), min_size=1, max_size=4),
     quarters=st.integers(1, 96),
 )
