@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,9 +13,11 @@ from app.ledger.models import Account, Transaction
 from app.links.models import Link
 from app.metering.models import UsageEvent, UsageLine, UsageSegment
 from app.plans.models import Plan
+from app.reports.events.used import store as used_store
 from app.reports.query import NAME_CHARS_MAX
 from app.users.models import User
 
+_MICROSECOND = timedelta(microseconds=1)
 HEADS_MAX = 100
 """So many parts of a list are looked at by themselves."""
 
@@ -119,6 +121,8 @@ def list_page(
     event = UsageEvent
     order = (event.received_at.desc(), event.id.desc())
     heads, filters = _heads(session, filters)
+    if heads is None and filters.model is not None and link_ids is None:
+        heads, filters = _with_model(session, filters, filters.model, before, limit)
     chosen = sa.select(event.id, event.received_at).where(*_conditions(filters, link_ids))
     if filters.with_warnings:
         chosen = chosen.where(_WITH_WARNINGS)
@@ -196,6 +200,26 @@ def _heads(session: Session, filters: EventFilters) -> tuple[Sequence[Any] | Non
         heads = [UsageEvent.user_id == one for one in found]
         left = replace(filters, issuer_ids=None)
     return (heads, left) if heads is not None and len(heads) <= HEADS_MAX else (None, filters)
+
+
+def _with_model(
+    session: Session, filters: EventFilters, model: str, before: Place | None, limit: int
+) -> tuple[Sequence[Any] | None, EventFilters]:
+    """The same of a model, where no other filter may leave too few of its answers."""
+    alone = EventFilters(model=model, since=filters.since, until=filters.until)
+    if filters != alone:
+        return None, filters
+    ends = [before.received_at + _MICROSECOND] if before else []
+    ends += [filters.until] if filters.until else []
+    heads = used_store.newest(
+        session,
+        model,
+        _called(UsageLine.model, model),
+        since=filters.since,
+        until=min(ends, default=None),
+        answers=limit,
+    )
+    return heads, (filters if heads is None else replace(filters, model=None))
 
 
 def _segments(session: Session, filters: EventFilters) -> list[int | None]:
