@@ -4,7 +4,7 @@ What models an answer used stands in its lines, which no index has by model. Of 
 asked now and then, walking back in time would look at the lines of all other answers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,7 +16,6 @@ from app.ids import among
 from app.metering.models import UsageEvent, UsageLine
 from app.metering.months import month_of
 from app.reports import store
-from app.reports.given import store as given
 from app.reports.models import UsageModelTotals, UsageName
 from app.reports.named.store import OTHER_NAME
 from app.reports.query import NAME_CHARS_MAX
@@ -138,35 +137,34 @@ def _numbers(session: Session, model: str) -> dict[str, int]:
 def _days(session: Session, number: int, period: tuple[int, int]) -> Used:
     """The newest days that have some of the period."""
     table, (low, high) = UsageModelTotals, period
-    days = sa.select(table.start, sa.func.sum(table.model_questions)).where(
-        table.width == DAY,
-        table.start > low - 2 * QUARTERS_IN_DAY,  # no day is longer
-        table.start < high,
-        table.model_id == number,
+    days = (
+        sa.select(table.start, sa.func.sum(table.model_questions))
+        .where(
+            table.width == DAY,
+            table.start > low - 2 * QUARTERS_IN_DAY,  # no day is longer
+            table.start < high,
+            table.model_id == number,
+        )
+        .group_by(table.start)
+        .order_by(table.start.desc())
+        .limit(PARTS_MAX + 1)
     )
-    return _newest_first(session, days, {})
+    return [(start, int(questions)) for start, questions in session.execute(days)]
 
 
 def _quarters(session: Session, number: int, spans: Sequence[Span]) -> Used:
-    if not spans:
-        return []
+    """All of these days."""
+    # Each is named: of a period, PostgreSQL would read the rows of all its days, or of all models.
+    named = [start for span in spans for start in range(span.low, span.high)]
     table = UsageModelTotals
-    given.look_up(session, each_alone=True)
-    within, parameters = given.spans(session, [spans])
-    in_spans = (
-        (table.width == within.c.width)
-        & (table.start >= within.c.low)
-        & (table.start < within.c.high)
-    )
     quarters = (
         sa.select(table.start, sa.func.sum(table.model_questions))
-        .select_from(within.join(table, in_spans))
-        .where(table.model_id == number)
+        .where(
+            table.width == QUARTER,
+            among(table.start, named),
+            table.model_id == number,
+        )
+        .group_by(table.start)
+        .order_by(table.start.desc())
     )
-    return _newest_first(session, quarters, parameters)
-
-
-def _newest_first(session: Session, used: Any, parameters: Mapping[str, Any]) -> Used:  # noqa: ANN401 - SQLAlchemy's
-    start = used.selected_columns[0]
-    newest = used.group_by(start).order_by(start.desc()).limit(PARTS_MAX + 1)
-    return [(row[0], int(row[1])) for row in session.execute(newest, parameters)]
+    return [(start, int(questions)) for start, questions in session.execute(quarters)]
