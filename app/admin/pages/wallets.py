@@ -26,7 +26,7 @@ MOVEMENTS: dict[str, Movement] = {
     "adjustment": "adjustment",
     "refund": "refund",
 }
-STATEMENT_ROWS = 200
+STATEMENT_ROWS = 100
 
 
 @blueprint.get("/<int:user_id>/statement")
