@@ -208,7 +208,8 @@ class Database:
         """What this thread reads in the block is of one moment, and read over one connection.
 
         For a page that is put together of what several functions read, each for itself: its parts
-        agree, and the server is not asked to begin and end a transaction for each.
+        agree, and the server is not asked to begin and end a transaction for each. What one of
+        them sets for its transaction, as reports do, holds for those behind it.
 
         Raises:
             DatabaseAway: the database cannot be reached.
