@@ -14,6 +14,8 @@ BOM = "\ufeff"
 """Excel takes a file that begins with it for UTF-8."""
 RISKY = re.compile(r"[\s\0]*[=+\-@|%＝＋－＠]|[\t\r\n']")
 """How a text begins that a spreadsheet would not show as it is."""
+RISKY_FIRST = r"[\s\0=+\-@|%＝＋－＠']"
+"""The first character of all such texts; of few others."""
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 Cell = str | int | Decimal | bool | datetime | None | Mapping[str, object] | Sequence[object]

@@ -15,7 +15,7 @@ from app.exports.scope import Scope, iso, label, scope_of
 from app.exports.tally import Tally
 from app.metering.months import month_text
 
-MANIFEST_VERSION = "shareauth-export/1"
+MANIFEST_VERSION = "shareauth-export/2"
 
 
 class ManifestInvalid(Invalid):

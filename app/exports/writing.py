@@ -25,7 +25,7 @@ from app.exports.files import (
     Nowhere,
 )
 from app.exports.formats.port import Sink, Writer
-from app.exports.order import Order, WrittenFile, manifest
+from app.exports.order import MANIFEST_VERSION, Order, WrittenFile, manifest
 from app.exports.scope import months_between
 from app.exports.tally import Tally
 from app.exports.usage.store import Archived
@@ -120,6 +120,8 @@ class _Run:
         self._files = files
         self._base = how.base or order.name
         self._tally = Tally(order.table.columns)
+        self._made_as = [MANIFEST_VERSION, *order.table.names]
+        """What another version of the program, which may make other rows, would not have noted."""
         self._whole: list[WrittenFile] = []
         self._open: _Open | None = None
         self._saved: dict[str, Any] | None = None
@@ -170,6 +172,8 @@ class _Run:
 
     def _go_on(self, saved: Mapping[str, Any]) -> bool:
         """Whether it was possible to take up what an earlier run left."""
+        if saved.get("made_as") != self._made_as:
+            return False
         whole = [WrittenFile(*file) for file in saved["whole"]]
         if not all(self._files.has(file.name, file.size_bytes) for file in whole):
             return False
@@ -188,6 +192,7 @@ class _Run:
     def _state(self) -> dict[str, Any]:
         left = self._open
         return {
+            "made_as": self._made_as,
             "key": self.key,
             "tally": self._tally.state(),
             "whole": [[file.name, file.rows, file.size_bytes, file.sha256] for file in self._whole],

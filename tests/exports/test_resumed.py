@@ -92,8 +92,26 @@ def test_parquet_goes_on_with_the_next_file(books, tmp_path, monkeypatch):
             again = writing.write(books, asked, tmp_path / "torn", lambda _: {}, how)
         except Killed:
             saved = noted[-1]
-    assert again["files"] == made["files"]
+    assert again == made
     assert len(noted) == 2
+
+
+@pytest.mark.parametrize("other", [{}, {"made_as": ["shareauth-export/1", "reference"]}])
+def test_what_another_version_noted_is_begun_anew(books, tmp_path, other):
+    asked = reading.prepare(books, order("events"))
+    made = writing.write(books, asked, tmp_path / "whole", lambda _: {})
+    noted = []
+
+    def note(step):
+        noted.append(step.saved)
+        raise Killed
+
+    how = How(note=note, note_pages=1, page=4)
+    with pytest.raises(Killed):
+        writing.write(books, asked, tmp_path / "torn", lambda _: {}, how)
+    saved = {name: value for name, value in noted[0].items() if name != "made_as"} | other
+    how = How(saved=saved, replaces=True)
+    assert writing.write(books, asked, tmp_path / "torn", lambda _: {}, how) == made
 
 
 def test_archived_lines_are_read_from_their_archive(db, tmp_path, now):

@@ -25,22 +25,32 @@ class Known:
     def __init__(self, id_column: Any, *columns: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
         self._id = id_column
         self._chosen = sa.select(id_column, *columns)
-        self._found: list[dict[int | None, str | None]] = [{} for _ in columns]
+        # Of each column: tuples of all would be something for the garbage collector to go through.
+        self._found: list[dict[int | None, str | None]] = [{None: None} for _ in columns]
 
     def columns(self, session: Session, ids: Sequence[int | None]) -> list[list[Any]]:
         """The columns, for each of the ids."""
-        wanted = {row_id for row_id in set(ids) if row_id is not None}
-        missing = wanted - self._found[0].keys()
+        try:  # most pages have nobody new
+            return self._known(ids)
+        except KeyError:
+            self._meet(session, set(ids))
+            return self._known(ids)
+
+    def _known(self, ids: Sequence[int | None]) -> list[list[Any]]:
+        return [list(map(known.__getitem__, ids)) for known in self._found]
+
+    def _meet(self, session: Session, ids: set[int | None]) -> None:
+        wanted = [row_id for row_id in ids if row_id is not None]
+        # Not by the difference of sets, which would go through all that are known.
+        missing = [row_id for row_id in wanted if row_id not in self._found[0]]
         if len(self._found[0]) + len(missing) > KEPT:
+            self._found = [{None: None} for _ in self._found]
             missing = wanted
-            for known in self._found:
-                known.clear()
-        if missing:
-            chosen = self._chosen.where(covering(self._id, missing))
-            found, *columns = fetch(session, chosen)
-            for known, values in zip(self._found, columns, strict=True):
-                known.update(zip(found, values, strict=True))
-        return [list(map(known.get, ids)) for known in self._found]
+        chosen = self._chosen.where(covering(self._id, missing))
+        found, *columns = fetch(session, chosen)
+        for known, values in zip(self._found, columns, strict=True):
+            known.update(dict.fromkeys(missing))
+            known.update(zip(found, values, strict=True))
 
 
 class Names:
