@@ -1,7 +1,7 @@
 """Sums of usage events, their lines and what corrects them. Derived: they can be made anew.
 
-Every sum is of a span of time on one of three widths (see spans.py); ``start`` counts quarters of
-an hour since 1970 in UTC.
+Every sum is of a span of time on one of three widths, or four (see spans.py); ``start`` counts
+quarters of an hour since 1970 in UTC.
 """
 
 from datetime import datetime
@@ -129,6 +129,19 @@ class UsageBySegment(_Sums, Base):
     app_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)
 
 
+class UsageTotals(_Sums, Base):
+    """Answers of a span, of the whole house; of hours, too."""
+
+    __tablename__ = "usage_totals"
+    __table_args__ = (
+        sa.CheckConstraint(_NEVER_A_CREDIT, name="never_a_credit"),
+        {"sqlite_with_rowid": False},
+    )
+
+    width: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True, autoincrement=False)
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+
+
 class UsageUserTotals(_Sums, Base):
     """Answers of a day or month, by user alone: who asks most is found in few of many rows."""
 
@@ -160,7 +173,10 @@ class UsageFirstAnswers(Base):
 
 
 class UsageModelTotals(_Sums, Base):
-    """Lines of a span, by model and node kind alone; ``questions`` as in ``UsageByModel``."""
+    """Lines of a span, by model and node kind alone; ``questions`` as in ``UsageByModel``.
+
+    Of hours, too.
+    """
 
     __tablename__ = "usage_model_totals"
     __table_args__ = (
@@ -305,6 +321,8 @@ class ReportPosition(Base):
     """The same of totals: where it is not ``event_id`` they are not read, and made anew."""
     firsts_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     """The same of first answers, which are part of the totals since a newer version."""
+    hours_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
+    """The same of the totals of the whole house, and of hours."""
     totals_from: Mapped[int | None] = mapped_column(sa.Integer)
     """From this quarter on there are totals; None while there are none."""
     models_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")

@@ -5,7 +5,8 @@ by whole quarters, so hours, days and months of any zone begin with one.
 
 Sums are kept of quarters, and of days and months by the operator's clock. A stretch of time is
 covered by few of them: ``cover`` goes from its ends to the nearest day, from there to the nearest
-month, and takes away again what it had too much.
+month, and takes away again what it had too much. Some sums are kept of the hours of UTC as well,
+each four quarters; see ``by_hours``.
 """
 
 from bisect import bisect_right
@@ -18,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from app.errors import Invalid
 
-QUARTER, DAY, MONTH = 0, 1, 2
+QUARTER, DAY, MONTH, HOUR = 0, 1, 2, 3
 """The widths of sums."""
 QUARTER_S = 900
 QUARTERS_IN_HOUR = 4
@@ -42,6 +43,16 @@ class Span:
 
 def quarter_of(at: datetime) -> int:
     return int(at.timestamp() // QUARTER_S)
+
+
+def hour_of(quarter: int) -> int:
+    """The quarter with which the hour begins, by the clock of UTC."""
+    return quarter - quarter % QUARTERS_IN_HOUR
+
+
+def hour_from(quarter: int) -> int:
+    """The first hour that begins with that quarter or later."""
+    return hour_of(quarter + QUARTERS_IN_HOUR - 1)
 
 
 def quarter_from(at: datetime) -> int:
@@ -183,6 +194,19 @@ def _cover_days(first: date, last: date, zone: ZoneInfo) -> Iterator[Span]:
     yield from _path(DAY, low, first_month)
     yield from _path(MONTH, first_month, last_month)
     yield from _path(DAY, last_month, high)
+
+
+def by_hours(spans: Sequence[Span]) -> list[Span]:
+    """The same time, with hours in place of quarters wherever there are whole ones."""
+    found: list[Span] = []
+    for span in spans:
+        first, last = hour_from(span.low), hour_of(span.high)
+        if span.width != QUARTER or first >= last:
+            found.append(span)
+            continue
+        parts = ((QUARTER, span.low, first), (HOUR, first, last), (QUARTER, last, span.high))
+        found += [Span(width, low, high, span.sign) for width, low, high in parts if low < high]
+    return found
 
 
 def _path(width: int, here: int, there: int) -> Iterator[Span]:

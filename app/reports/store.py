@@ -65,7 +65,7 @@ class Position:
     filled_to: int = 0
     """Costs, segments and times are counted up to this event."""
     totals_from: int | None = None
-    """From this quarter on there are totals of users and models; None while there are none."""
+    """From this quarter on there are totals; None while there are none."""
     models_from: int | None = None
     """The same of models by user and by segment."""
     ended: int = 0
@@ -85,7 +85,8 @@ def position(session: Session) -> Position:
     counted = Counted(event_id, transaction_id, is_behind)
     if found is None:
         return Position(counted, None)
-    has_totals = found.totals_event_id == found.firsts_event_id == found.event_id
+    totals = {found.totals_event_id, found.firsts_event_id, found.hours_event_id}
+    has_totals = totals == {found.event_id}
     has_models = found.models_event_id == found.event_id
     return Position(
         counted,

@@ -21,6 +21,7 @@ from app.reports.models import (
     UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageTotals,
     UsageUserModels,
     UsageUserTotals,
 )
@@ -42,6 +43,7 @@ SUMS = (
     UsageBySegment,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageTotals,
     UsageUserTotals,
     UsageModelTotals,
     UsageUserModels,

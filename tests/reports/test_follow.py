@@ -29,12 +29,14 @@ from app.reports.models import (
     UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageTotals,
     UsageUserModels,
     UsageUserTotals,
 )
 from app.reports.proof import check
 from app.reports.query import Query
 from app.reports.rollup import follow, store
+from app.reports.spans import HOUR
 from app.turns.settle import settle_turns
 
 from books import make_link, make_users
@@ -58,6 +60,7 @@ TABLES = (
     UsageBySegment,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageTotals,
     UsageUserTotals,
     UsageModelTotals,
     UsageUserModels,
@@ -65,7 +68,7 @@ TABLES = (
     UsageCorrection,
     UsageFirstAnswers,
 )
-BERLIN = ZoneInfo("Europe/Berlin")
+BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
 
 
 @pytest.fixture
@@ -172,17 +175,18 @@ def test_event_that_is_never_committed_holds_nobody_up(books, now):
     assert (step.events, position(books).event_id) == (1, 2)
 
 
-def test_another_clock_makes_days_and_months_anew(books, now):
+@pytest.mark.parametrize("zone", [BERLIN, KOLKATA], ids=str)
+def test_another_clock_makes_days_and_months_anew(books, now, zone):
     write(books, some(now))
     count(books, now)
     in_shanghai = contents(books)
-    count(books, now, zone=BERLIN)
-    in_berlin = contents(books)
-    assert in_berlin != in_shanghai
+    count(books, now, zone=zone)
+    moved = contents(books)
+    assert moved != in_shanghai
     with books.begin() as session:
-        follow.restart(session, zone=BERLIN, now=now)
-    count(books, now, zone=BERLIN)
-    assert contents(books) == in_berlin
+        follow.restart(session, zone=zone, now=now)
+    count(books, now, zone=zone)
+    assert contents(books) == moved
 
 
 def forget_what_is_new(session):
@@ -215,29 +219,31 @@ def test_what_an_older_version_left_out_is_filled_in(books, now):
     assert contents(books) == filled
 
 
-def test_totals_are_made_of_what_another_version_counted(books, now):
+@pytest.mark.parametrize("zone", [SHANGHAI, KOLKATA], ids=str)
+@pytest.mark.parametrize("kind", ["totals_event_id", "firsts_event_id", "hours_event_id"])
+def test_totals_are_made_of_what_another_version_counted(books, now, kind, zone):
     """It counts on without them, beside this one, when some are there already."""
     write(books, some(now))
-    count(books, now)
+    count(books, now, zone=zone)
     with books.begin() as session:
-        session.execute(sa.update(ReportPosition).values(totals_event_id=0, totals_from=None))
-        follow.advance(session, zone=SHANGHAI, now=now)
+        session.execute(sa.update(ReportPosition).values({kind: 0, "totals_from": None}))
+        follow.advance(session, zone=zone, now=now)
     since = position(books).totals_from
     assert since > 0
     write(books, some(now, 20, seed=4), first=61)
     with books.begin() as session:
-        follow.advance(session, zone=SHANGHAI, now=now)
+        follow.advance(session, zone=zone, now=now)
         assert list(check.differences(session, **_around(now))) == []
     write(books, some(now, 20, seed=5), first=81)
     with books.begin() as session:
-        follow.advance(session, zone=SHANGHAI, now=now)
-        session.execute(sa.update(ReportPosition).values(totals_event_id=70))
+        follow.advance(session, zone=zone, now=now)
+        session.execute(sa.update(ReportPosition).values({kind: 70}))
         assert store_of_reports.position(session).totals_from is None
-    count(books, now)
+    count(books, now, zone=zone)
     expected = contents(books)
     with books.begin() as session:
-        follow.restart(session, zone=SHANGHAI, now=now)
-    count(books, now)
+        follow.restart(session, zone=zone, now=now)
+    count(books, now, zone=zone)
     assert contents(books) == expected
     assert position(books).totals_from == 0
 
@@ -245,12 +251,24 @@ def test_totals_are_made_of_what_another_version_counted(books, now):
 def test_totals_that_differ_are_found(books, now):
     write(books, some(now))
     count(books, now)
-    for table in (UsageUserTotals, UsageModelTotals):
+    for table in (UsageTotals, UsageUserTotals, UsageModelTotals):
         with books.begin() as session:
             session.execute(sa.update(table).where(table.width == 1).values(charge=1))
             found = {one.table for one in check.differences(session, **_around(now))}
             assert found == {f"{table.__tablename__} of width 1"}
             session.rollback()
+
+
+@pytest.mark.parametrize("table", [UsageTotals, UsageModelTotals])
+def test_hours_that_differ_are_found(books, now, table):
+    write(books, some(now))
+    count(books, now)
+    with books.begin() as session:
+        hours = sa.update(table).where(table.width == HOUR)
+        session.execute(hours.values(charge=table.charge + 1))
+        found = {one.table for one in check.differences(session, **_around(now))}
+        session.rollback()
+    assert found == {f"{table.__tablename__} by the hour"}
 
 
 def test_first_answers_that_differ_are_found(books, now):

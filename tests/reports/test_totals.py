@@ -1,4 +1,4 @@
-"""Totals of users and models tell what the sums they are made of tell, in fewer rows."""
+"""Totals of the house, its users and models tell what they are made of, in fewer rows."""
 
 import itertools
 import random
@@ -14,10 +14,13 @@ from app.reports.proof import check
 from app.reports.query import Filters, Query
 from app.reports.spans import (
     DAY,
+    HOUR,
     MONTH,
     QUARTER,
+    Span,
     around,
     begun_in,
+    by_hours,
     cover,
     covered,
     quarter_of,
@@ -33,6 +36,7 @@ from reports_builders import SHANGHAI, Answer, Line, count, make_around, write
 USERS = 60
 BEGIN = datetime(2026, 3, 9, tzinfo=SHANGHAI)
 DAYS = 75
+KOLKATA, NEW_YORK = ZoneInfo("Asia/Kolkata"), ZoneInfo("America/New_York")
 _RNG = random.Random(11)
 
 
@@ -73,8 +77,8 @@ def queries(draw):
     return Query(
         since=BEGIN + timedelta(days=first, hours=draw(st.sampled_from([0, 0, 17]))),
         until=BEGIN + timedelta(days=first + days, hours=draw(st.sampled_from([0, 0, 5]))),
-        zone=draw(st.sampled_from([SHANGHAI, SHANGHAI, ZoneInfo("Asia/Kolkata")])),
-        per=draw(st.sampled_from([None, None, "day", "week", "month"])),
+        zone=draw(st.sampled_from([SHANGHAI, SHANGHAI, KOLKATA, NEW_YORK])),
+        per=draw(st.sampled_from([None, None, "hour", "day", "week", "month"])),
         by=draw(
             st.sampled_from(
                 [
@@ -246,6 +250,22 @@ def test_days_and_months_around_a_period_have_all_of_it_once(low, quarters):
     assert found[-1].high >= high
     assert all(one.high == other.low for one, other in itertools.pairwise(found))
     assert {one.width for one in found} <= {DAY, MONTH}
+
+
+@given(st.integers(1_900_000, 1_900_009), st.integers(0, 19), st.sampled_from([1, -1]))
+def test_hours_stand_for_their_quarters(low, quarters, sign):
+    found = by_hours([Span(QUARTER, low, low + quarters, sign), Span(DAY, low, low + 96)])
+    assert found.pop() == Span(DAY, low, low + 96)
+    edges = [low, *(span.high for span in found)] if quarters else [low]
+    assert [span.low for span in found if quarters] == edges[:-1]
+    assert edges[-1] == low + quarters
+    assert all(span.sign == sign for span in found)
+    for span in found:
+        if span.width == HOUR:
+            assert (span.low % 4, span.high % 4) == (0, 0)
+        else:
+            assert span.high - span.low < 7
+    assert quarters < 7 or HOUR in {span.width for span in found}
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin", "Pacific/Apia"])

@@ -46,7 +46,9 @@ def differences(session: Session, *, since: datetime, until: datetime) -> Iterat
         return
     months = set(months_from(month_of(since), month_of(until)))
     has_lines = not months & report_store.removed_months(session)
-    totals_event_id = min(position.totals_event_id, position.firsts_event_id)
+    totals_event_id = min(
+        position.totals_event_id, position.firsts_event_id, position.hours_event_id
+    )
     has_totals = _reach(position, totals_event_id, position.totals_from, low)
     has_models = _reach(position, position.models_event_id, position.models_from, low)
     window = store.Window(

@@ -25,12 +25,13 @@ from app.reports.models import (
     UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageTotals,
     UsageUserModels,
     UsageUserTotals,
 )
 from app.reports.named.store import TIME_BUCKET
 from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS
-from app.reports.spans import DAY, QUARTER, Span, begin_of
+from app.reports.spans import DAY, HOUR, QUARTER, Span, begin_of, hour_from, hour_of
 
 Sums = dict[str, int]
 Compared = tuple[str, Sums, Sums]
@@ -44,6 +45,7 @@ _Summed = type[
     | UsageByUser
     | UsageBySegment
     | UsageByModel
+    | UsageTotals
     | UsageUserTotals
     | UsageModelTotals
     | UsageUserModels
@@ -98,7 +100,9 @@ def compare(session: Session, window: Window, *, has_lines: bool) -> Iterator[Co
         kept = _kept(session, UsageByModel, quarters, tuple(expected))
         yield UsageByModel.__tablename__, kept, expected
     if window.has_totals:
+        yield _as_parts(session, UsageTotals, UsageByLink, quarters)
         yield _as_parts(session, UsageModelTotals, UsageByModel, quarters)
+        yield from _hours(session, window)
     yield UsageCorrection.__tablename__, *_corrections(session, window)
 
 
@@ -113,6 +117,7 @@ def compare_days(session: Session, window: Window, each: Sequence[Span]) -> Iter
         kept = _kept(session, table, days, names)
         yield f"{table.__tablename__} by the day", kept, _kept(session, table, quarters, names)
     if window.has_totals:
+        yield _as_parts(session, UsageTotals, UsageByLink, days)
         yield _as_parts(session, UsageModelTotals, UsageByModel, days)
         yield _as_parts(session, UsageUserTotals, UsageByUser, days)
         yield from _first_answers(session, window, each)
@@ -174,7 +179,7 @@ def _summed_times(session: Session, counted: Any) -> Sums:  # noqa: ANN401 - a S
 
 def _as_parts(session: Session, totals: _Summed, parts: _Summed, span: _Bounds) -> Compared:
     """Totals with the sums that they are made of, and how many of them there are."""
-    names = EVENT_SUMS if totals is UsageUserTotals else LINE_SUMS
+    names = LINE_SUMS if totals is UsageModelTotals else EVENT_SUMS
     key = [parts.metadata.tables[parts.__tablename__].c[column.name] for column in _key_of(totals)]
     width, low, high = span
     within = (parts.width == width, parts.start >= low, parts.start < high)
@@ -190,6 +195,19 @@ def _as_parts(session: Session, totals: _Summed, parts: _Summed, span: _Bounds) 
         rows[0] | _kept(session, totals, span, names),
         rows[1] | _kept(session, parts, span, names),
     )
+
+
+def _hours(session: Session, window: Window) -> Iterator[Compared]:
+    """The totals of whole hours with those of their quarters."""
+    low, high = hour_from(window.low), hour_of(window.high)
+    made: tuple[tuple[_Summed, tuple[str, ...]], ...] = (
+        (UsageTotals, EVENT_SUMS),
+        (UsageModelTotals, LINE_SUMS),
+    )
+    for totals, names in made:
+        kept = _kept(session, totals, (HOUR, low, high), names)
+        found = _kept(session, totals, (QUARTER, low, high), names)
+        yield f"{totals.__tablename__} by the hour", kept, found
 
 
 def _key_of(table: _Summed) -> Sequence[sa.Column[Any]]:

@@ -7,7 +7,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.reports.query import NAME_CHARS_MAX
-from app.reports.spans import DAY, MONTH, QUARTER, day_start, local_day, month_start, quarter_of
+from app.reports.spans import (
+    DAY,
+    HOUR,
+    MONTH,
+    QUARTER,
+    day_start,
+    hour_of,
+    local_day,
+    month_start,
+    quarter_of,
+)
 from app.reports.times import bucket_of
 
 Key = tuple[Any, ...]
@@ -22,6 +32,7 @@ LINE_SUMS = (*EVENT_SUMS, "model_questions", "kind_questions")
 LINK_KEY = ("width", "start", "link_id", "app_id")
 USER_KEY = ("width", "start", "user_id", "link_id", "app_id")
 MODEL_KEY = ("width", "start", "link_id", "app_id", "model_id", "kind_id")
+TOTALS_KEY = ("width", "start")
 USER_TOTALS_KEY = ("width", "start", "user_id")
 MODEL_TOTALS_KEY = ("width", "start", "model_id", "kind_id")
 SEGMENT_KEY = ("width", "start", "segment_id", "plan_id", "issuer_id", "link_id", "app_id")
@@ -128,6 +139,7 @@ class Fold:
         self.by_link = Sums(LINK_KEY, EVENT_SUMS)
         self.by_user = Sums(USER_KEY, EVENT_SUMS)
         self.by_model = Sums(MODEL_KEY, LINE_SUMS)
+        self.totals = Sums(TOTALS_KEY, EVENT_SUMS)
         self.user_totals = Sums(USER_TOTALS_KEY, EVENT_SUMS)
         self.first_starts: dict[tuple[int, int, int], int] = {}
         """Of a width, its start and a user, the quarter of the first answer."""
@@ -157,13 +169,14 @@ class Fold:
         segment = (event.segment_id, event.plan_id, event.issuer_id)
         quarter = quarter_of(event.received_at)
         has_models = self._models_from is not None and quarter >= self._models_from
+        self._add_house((HOUR, hour_of(quarter)), sums, lines)
         for width, start in self._spans(quarter):
             self.by_link.add((width, start, *place), sums)
             self.by_user.add((width, start, event.user_id, *place), sums)
             self.by_segment.add((width, start, *segment, *place), sums)
+            self._add_house((width, start), sums, lines)
             for (model_id, kind_id), values in lines.items():
                 self.by_model.add((width, start, *place, model_id, kind_id), values)
-                self.model_totals.add((width, start, model_id, kind_id), values)
                 if width == DAY and has_models:
                     used = (model_id, kind_id)
                     self.user_models.add((width, start, event.user_id, *used), values)
@@ -177,6 +190,16 @@ class Fold:
                 bucket = bucket_of(event.running_time_ms)
                 self.times_by_link.add((width, start, *place, bucket), (1,))
                 self.times_by_segment.add((width, start, *segment, bucket), (1,))
+
+    def _add_house(
+        self,
+        span: tuple[int, int],
+        sums: Sequence[int],
+        lines: Mapping[tuple[int, int], Sequence[int]],
+    ) -> None:
+        self.totals.add(span, sums)
+        for used, values in lines.items():
+            self.model_totals.add((*span, *used), values)
 
     def _spans(self, quarter: int) -> tuple[tuple[int, int], ...]:
         day = local_day(quarter, self._zone)

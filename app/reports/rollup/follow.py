@@ -95,8 +95,8 @@ def advance(
         position.moved_at = now
         session.flush()
     is_done = (
-        position.wide_event_id == position.totals_event_id == position.event_id
-        and position.firsts_event_id == position.event_id
+        position.wide_event_id == position.event_id
+        and _totals_reach(position) == {position.event_id}
         and position.totals_from == 0
         and position.models_event_id == position.event_id
         and has_all_models
@@ -122,7 +122,8 @@ def restart(session: Session, *, zone: ZoneInfo, now: datetime) -> None:
     position = store.lock_position(session, zone=zone.key, now=now)
     store.empty(session)
     position.event_id = position.wide_event_id = position.transaction_id = 0
-    position.totals_event_id = position.firsts_event_id = position.totals_from = 0
+    _totals_are_of(position, 0)
+    position.totals_from = 0
     position.models_event_id = position.models_from = 0
     position.zone, position.moved_at = zone.key, now
     session.flush()
@@ -142,6 +143,7 @@ def _places(position: ReportPosition) -> tuple[int | None, ...]:
         position.wide_event_id,
         position.totals_event_id,
         position.firsts_event_id,
+        position.hours_event_id,
         position.totals_from,
         position.models_event_id,
         position.models_from,
@@ -160,10 +162,9 @@ def _count_events(
     if position.wide_event_id == after:
         store.add(session, folded)
         position.wide_event_id = upto
-        is_there = position.totals_event_id == position.firsts_event_id == after
-        if is_there and position.totals_from is not None:
+        if _totals_reach(position) == {after} and position.totals_from is not None:
             totals.add(session, folded, since=position.totals_from)
-            position.totals_event_id = position.firsts_event_id = upto
+            _totals_are_of(position, upto)
         if models_from is not None:
             asked.add(session, folded, zone, since=models_from)
             position.models_event_id = upto
@@ -185,14 +186,22 @@ def _fill(session: Session, position: ReportPosition, zone: ZoneInfo, events_max
 
 def _derive_totals(session: Session, position: ReportPosition, zone: ZoneInfo) -> bool:
     """The totals of one more day; False where there are those of all."""
-    reached = {position.totals_event_id, position.firsts_event_id}
-    if reached != {position.event_id}:  # of another version, or while it was filled
-        position.totals_event_id = position.firsts_event_id = position.event_id
+    if _totals_reach(position) != {position.event_id}:  # another version's, or being filled in
+        _totals_are_of(position, position.event_id)
         position.totals_from = None
     if position.totals_from == 0:
         return False
     position.totals_from = totals.derive_day_before(session, position.totals_from, zone)
     return True
+
+
+def _totals_reach(position: ReportPosition) -> set[int]:
+    """Up to where the kinds of totals go: those that a version does not know, it leaves behind."""
+    return {position.totals_event_id, position.firsts_event_id, position.hours_event_id}
+
+
+def _totals_are_of(position: ReportPosition, event_id: int) -> None:
+    position.totals_event_id = position.firsts_event_id = position.hours_event_id = event_id
 
 
 def _derive_models(session: Session, position: ReportPosition, zone: ZoneInfo) -> bool:

@@ -13,6 +13,7 @@ from app.reports.query import ATTRIBUTE, NAME_CHARS_MAX, Group
 from app.reports.sources.books import store as books
 from app.reports.sources.kept import store as kept
 from app.reports.sources.wanted import LINE_GROUPS, Source, Wanted
+from app.reports.spans import by_hours
 
 _NAMED = frozenset({"app", "model", "node_kind"})
 
@@ -93,7 +94,10 @@ def _chosen(source: Source, group: Group, chosen: frozenset[Any]) -> sa.ColumnEl
 
 def _of_table(session: Session, wanted: Wanted, table: sa.Table) -> Source:
     given.look_up(session, each_alone=True)
-    spans, parameters = given.spans(session, wanted.buckets)
+    buckets = wanted.buckets
+    if kept.has_hours(table):
+        buckets = [by_hours(bucket) for bucket in buckets]
+    spans, parameters = given.spans(session, buckets)
     of_users = wanted.is_of_few_users and session.get_bind().dialect.name == "sqlite"
     found = kept.sums(spans, table, wanted.questions, wanted.joins, of_users=of_users)
     return replace(found, given=parameters)

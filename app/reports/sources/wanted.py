@@ -35,7 +35,7 @@ class Wanted:
     only: Sequence[tuple[int | str, ...]] | None = None
     """These groups alone."""
     totals_from: int | None = None
-    """The quarter from which on there are totals of users and models; None: there are none."""
+    """The quarter from which on there are totals; None: there are none."""
     models_from: int | None = None
     """The same of models by user and by segment."""
 

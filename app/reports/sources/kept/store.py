@@ -15,6 +15,7 @@ from app.reports.models import (
     UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
+    UsageTotals,
     UsageUserModels,
     UsageUserTotals,
 )
@@ -41,14 +42,19 @@ def _table(model: Any) -> sa.Table:  # noqa: ANN401 - a mapped class
 
 _LINK, _USER, _MODEL = _table(UsageByLink), _table(UsageByUser), _table(UsageByModel)
 _SEGMENT = _table(UsageBySegment)
+_TOTALS = _table(UsageTotals)
 _USER_TOTALS, _MODEL_TOTALS = _table(UsageUserTotals), _table(UsageModelTotals)
 _USER_MODELS, _SEGMENT_MODELS = _table(UsageUserModels), _table(UsageSegmentModels)
 _LINK_TIMES, _SEGMENT_TIMES = _table(UsageTimesByLink), _table(UsageTimesBySegment)
 _IN_ORDER = (
-    *(_LINK, _SEGMENT, _USER_TOTALS, _USER, _MODEL_TOTALS, _MODEL),
+    *(_TOTALS, _LINK),
+    *(_SEGMENT, _USER_TOTALS, _USER, _MODEL_TOTALS, _MODEL),
     *(_SEGMENT_MODELS, _USER_MODELS),
 )
 """Those with the fewest rows first."""
+_WIDE = _IN_ORDER[2:]
+"""What a report by attributes, plans or issuers is read from."""
+_WITH_HOURS = (_TOTALS, _MODEL_TOTALS)
 
 
 def table_for(wanted: Wanted) -> sa.Table | None:
@@ -56,7 +62,7 @@ def table_for(wanted: Wanted) -> sa.Table | None:
     asked = {*wanted.dimensions, *({"user"} if wanted.with_visitors else ())}
     if wanted.link_ids is not None:
         asked.add("link")
-    tables = _IN_ORDER[1:] if wanted.is_wide else _IN_ORDER
+    tables = _WIDE if wanted.is_wide else _IN_ORDER
     for table in (_SEGMENT,) if wanted.is_filling else tables:
         if all(_is_in(table, group) for group in asked) and _is_there(table, wanted):
             return table
@@ -66,6 +72,11 @@ def table_for(wanted: Wanted) -> sa.Table | None:
 def is_of_users(table: sa.Table | None) -> bool:
     """Whether it has one row of a user for each day, and for each month."""
     return table is _USER_TOTALS
+
+
+def has_hours(table: sa.Table) -> bool:
+    """Whether it has sums of quarters, and of hours as well."""
+    return table in _WITH_HOURS
 
 
 def times_for(wanted: Wanted) -> sa.Table | None:
@@ -82,7 +93,7 @@ def _is_there(table: sa.Table, wanted: Wanted) -> bool:
     Models by user and by segment are not read where an answer may stand in several rows of what is
     asked: the books can tell how many answers there are, as they do where there are no such sums.
     """
-    if table in {_USER_TOTALS, _MODEL_TOTALS}:
+    if table in {_TOTALS, _USER_TOTALS, _MODEL_TOTALS}:
         since = wanted.totals_from
     elif table in {_USER_MODELS, _SEGMENT_MODELS}:
         since = None if wanted.questions is None else wanted.models_from
@@ -91,7 +102,7 @@ def _is_there(table: sa.Table, wanted: Wanted) -> bool:
     spans = [span for bucket in wanted.buckets for span in bucket]
     if since is None or any(span.low < since for span in spans):
         return False
-    return table is _MODEL_TOTALS or all(span.width != QUARTER for span in spans)
+    return has_hours(table) or all(span.width != QUARTER for span in spans)
 
 
 def _is_in(table: sa.Table, group: Group) -> bool:
