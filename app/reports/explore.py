@@ -31,6 +31,7 @@ from app.reports.sources.books import store as books
 from app.reports.sources.wanted import LINE_GROUPS, Wanted, is_wide, questions_column
 from app.reports.spans import QUARTER, Span, begin_of, covered, cut, quarter_from, quarter_of
 from app.reports.store import Found, Position
+from app.reports.visitors import store as visitors_store
 
 T = TypeVar("T")
 
@@ -285,7 +286,7 @@ class _Study:
             return {}
         if sources.users_read_books(wanted):
             wanted = replace(wanted, buckets=self._buckets_of_quarters(is_whole))
-        return self._ask(store.visitors, wanted, zone=self._clock)
+        return self._ask(visitors_store.visitors, wanted, zone=self._clock)
 
     def _times(self, wanted: Wanted, *, is_whole: bool) -> dict[Place, Counter[int]]:
         if not self._has_times:

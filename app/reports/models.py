@@ -172,6 +172,18 @@ class UsageFirstAnswers(Base):
     users: Mapped[int] = mapped_column(sa.BigInteger)
 
 
+class UsageReturns(Base):
+    """How many users asked on a day, by the day on which they did before; both by their starts."""
+
+    __tablename__ = "usage_returns"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    previous_start: Mapped[int] = mapped_column(sa.Integer, primary_key=True, autoincrement=False)
+    """-1 for those who had not asked before, since there are totals."""
+    users: Mapped[int] = mapped_column(sa.BigInteger)
+
+
 class UsageModelTotals(_Sums, Base):
     """Lines of a span, by model and node kind alone; ``questions`` as in ``UsageByModel``.
 
@@ -322,7 +334,7 @@ class ReportPosition(Base):
     firsts_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     """The same of first answers, which are part of the totals since a newer version."""
     hours_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
-    """The same of the totals of the whole house, and of hours."""
+    """The same of the totals of the whole house and of hours, and of returns."""
     totals_from: Mapped[int | None] = mapped_column(sa.Integer)
     """From this quarter on there are totals; None while there are none."""
     models_event_id: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")

@@ -143,6 +143,13 @@ def begun_in(spans: Sequence[Span], zone: ZoneInfo) -> Span | None:
     return None
 
 
+def whole_days(spans: Sequence[Span]) -> Span | None:
+    """The days that a ``cover`` is of; None where it is of parts of days."""
+    if any(span.width == QUARTER for span in spans):
+        return None
+    return Span(DAY, *_ends(spans))
+
+
 def around(spans: Sequence[Span], zone: ZoneInfo) -> list[Span]:
     """Single days and months that have all of what a ``cover`` is of, and some more."""
     low, high = _ends(spans)
@@ -177,10 +184,13 @@ def cover(low: int, high: int, zone: ZoneInfo) -> Iterator[Span]:
 def covered(low: int, high: int, zone: ZoneInfo, ended: int) -> tuple[Span, ...]:
     """``cover``, kept: each report asks for the same days several times, and so does the next.
 
-    Without the spans that take away what has no answer, as all from ``ended`` on: of a period up to
-    now that is the rest of its month. Where nothing else is taken away, whoever has a row is a
-    visitor, and how much of it is left need not be added up for each.
+    From ``ended`` on there is no answer. So the day of now is taken whole where a period goes from
+    some day's beginning up to now, and nothing is taken away of the rest of its month. Where
+    nothing else is taken away, whoever has a row is a visitor, and how much of it is left need not
+    be added up for each.
     """
+    if ended <= high and begin_in(low, "day", zone) == low:
+        high = end_in(high - 1, "day", zone)
     return tuple(span for span in cover(low, high, zone) if span.sign > 0 or span.low < ended)
 
 

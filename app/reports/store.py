@@ -14,13 +14,14 @@ from app.ledger.models import Transaction
 from app.links.models import Link
 from app.metering.models import UsageArchive, UsageEvent
 from app.plans.models import Plan
+from app.reports.cells import Place
 from app.reports.given import store as given
-from app.reports.models import ReportPosition, UsageCorrection, UsageFirstAnswers, UsageName
+from app.reports.models import ReportPosition, UsageCorrection, UsageName
 from app.reports.query import ATTRIBUTE, SUMS, Basis, Counted, Group
 from app.reports.sources import store as sources
 from app.reports.sources.books import store as books
 from app.reports.sources.wanted import Source, Wanted
-from app.reports.spans import QUARTER, Span, begun_in, quarter_of
+from app.reports.spans import QUARTER, quarter_of
 from app.reports.top import store as top_store
 from app.tokens.models import Issuer
 from app.users.models import User
@@ -36,12 +37,6 @@ _NEWEST = sa.select(
     sa.select(sa.func.max(UsageEvent.received_at)).scalar_subquery(),
 )
 _NAMES: dict[str, Any] = {"link": Link, "issuer": Issuer, "plan": Plan}
-
-Place = tuple[int, tuple[Any, ...]]
-"""A bucket's number and a group's keys."""
-
-
-Buckets = tuple[tuple[Span, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,64 +148,6 @@ def _sums_of_top(session: Session, wanted: Wanted, sort: str, limit: int) -> lis
     top = [tuple(row) for row in session.execute(statement, source.given)]
     found = {one.keys: one for one in sums(session, replace(wanted, only=top))} if top else {}
     return [found[keys] for keys in top]
-
-
-def visitors(session: Session, wanted: Wanted, *, zone: ZoneInfo) -> dict[Place, int]:
-    """How many users have an answer, by bucket and group; ``zone`` is the clock of days."""
-    begun = None if wanted.dimensions else _begun(wanted, zone)
-    if begun is not None:
-        return _visitors_since(session, begun)
-    source = sources.users_of(session, wanted)
-    keys = [source.groups[group] for group in wanted.by]
-    names = [f"key_{place}" for place in range(len(keys))]
-    people = (
-        sa.select(
-            source.bucket.label("bucket"),
-            *(key.label(name) for key, name in zip(keys, names, strict=True)),
-            source.groups["user"].label("person"),
-        )
-        .select_from(source.rows)
-        .where(*sources.conditions(wanted, source))
-        .group_by(source.bucket, *keys, source.groups["user"])
-    )
-    if not _is_added(wanted):
-        people = people.having(source.existing)
-    table = people.subquery()
-    grouped = [table.c.bucket, *(table.c[name] for name in names)]
-    counts = sa.select(*grouped, sa.func.count()).group_by(*grouped)
-    return {(row[0], tuple(row[1:-1])): row[-1] for row in session.execute(counts, source.given)}
-
-
-def _begun(wanted: Wanted, zone: ZoneInfo) -> Buckets | None:
-    """Where each bucket goes from the beginning of a day or month up to some time of it: these.
-
-    None where one does not, or there are no totals of it.
-    """
-    found = [begun_in(bucket, zone) for bucket in wanted.buckets]
-    spans = [span for span in found if span is not None]
-    buckets = tuple((span,) for span in spans)
-    if len(spans) < len(found) or not sources.has_user_totals(replace(wanted, buckets=buckets)):
-        return None
-    return buckets
-
-
-def _visitors_since(session: Session, buckets: Buckets) -> dict[Place, int]:
-    table = UsageFirstAnswers
-    given.look_up(session, each_alone=True)
-    spans, parameters = given.spans(session, buckets)
-    within = (table.width == spans.c.width) & (table.start == spans.c.low)
-    statement = (
-        sa.select(spans.c.bucket, sa.func.sum(table.users))
-        .select_from(spans.join(table, within & (table.first_start < spans.c.high)))
-        .group_by(spans.c.bucket)
-    )
-    rows = session.execute(statement, parameters)
-    return {(bucket, ()): int(number) for bucket, number in rows if number}
-
-
-def _is_added(wanted: Wanted) -> bool:
-    """Whether nothing is taken away again, so that whoever has a row has an answer."""
-    return all(span.sign > 0 for spans in wanted.buckets for span in spans)
 
 
 def times(session: Session, wanted: Wanted) -> dict[Place, Counter[int]]:

@@ -49,6 +49,7 @@ TABLES = (
     "usage_events", "usage_lines", "usage_days", "usage_by_link", "usage_by_user",
     "usage_by_model", "usage_by_segment", "usage_times_by_link", "usage_times_by_segment",
     "usage_totals", "usage_user_totals", "usage_first_answers", "usage_model_totals",
+    "usage_returns",
     "usage_user_models", "usage_segment_models", "usage_corrections",
     "ledger_accounts", "ledger_transactions", "ledger_postings",
 )  # fmt: skip

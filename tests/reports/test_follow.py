@@ -26,6 +26,7 @@ from app.reports.models import (
     UsageFirstAnswers,
     UsageModelTotals,
     UsageName,
+    UsageReturns,
     UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
@@ -65,6 +66,7 @@ TABLES = (
     UsageModelTotals,
     UsageUserModels,
     UsageSegmentModels,
+    UsageReturns,
     UsageCorrection,
     UsageFirstAnswers,
 )
@@ -269,6 +271,18 @@ def test_hours_that_differ_are_found(books, now, table):
         found = {one.table for one in check.differences(session, **_around(now))}
         session.rollback()
     assert found == {f"{table.__tablename__} by the hour"}
+
+
+@pytest.mark.parametrize("changed", ["users", "previous_start"])
+def test_returns_that_differ_are_found(books, now, changed):
+    write(books, some(now))
+    count(books, now)
+    with books.begin() as session:
+        more = sa.update(UsageReturns).where(UsageReturns.previous_start > 0)
+        session.execute(more.values({changed: getattr(UsageReturns, changed) + 1}))
+        found = {one.table for one in check.differences(session, **_around(now))}
+        session.rollback()
+    assert found == {"usage_returns"}
 
 
 def test_first_answers_that_differ_are_found(books, now):

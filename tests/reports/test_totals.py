@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlalchemy as sa
+from app.metering.models import UsageEvent
 from app.reports import store
 from app.reports.explore import explore, totals
 from app.reports.proof import check
@@ -27,6 +29,7 @@ from app.reports.spans import (
     singles,
 )
 from app.reports.top import store as top_store
+from app.reports.visitors import store as visitors_store
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +71,15 @@ def counted(db, now):
     write(db, ANSWERS)
     count(db, now)
     return db
+
+
+@pytest.fixture
+def house(db, now):
+    with db.begin() as session:
+        make_users(session, now, 3)
+        make_link(session, now, "one")
+        make_around(session, now)
+    return db, now
 
 
 @st.composite
@@ -170,6 +182,51 @@ def test_whoever_comes_late_asked_first_when_the_answer_came(counted, now):
     with counted.read() as session:
         differs = check.differences(session, since=day, until=day + timedelta(days=1))
         assert not list(differs)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    came=st.lists(
+        st.lists(st.tuples(st.integers(0, 6), st.integers(1, 3)), min_size=1, max_size=6),
+        min_size=1,
+        max_size=4,
+    ),
+    first=st.integers(0, 6),
+    days=st.integers(1, 7),
+)
+@example([[(5, 1), (1, 1)], [(3, 1), (2, 1), (3, 2)], [(2, 2), (0, 1)]], 2, 3)
+def test_who_asked_in_some_days_is_found_by_the_day_before(house, came, first, days):
+    """However late answers of earlier days come, and several of one user at once."""
+    db, now = house
+    with db.begin() as session:
+        known = session.scalar(sa.select(sa.func.max(UsageEvent.id))) or 0
+        begin = BEGIN + timedelta(days=10 * known)  # where nobody has asked yet
+    for batch in came:
+        answers = [Answer(begin + timedelta(days=day, hours=9), user, 1) for day, user in batch]
+        write(db, answers, first=known + 1)
+        known += len(answers)
+        count(db, now)
+    since, until = begin + timedelta(days=first), begin + timedelta(days=first + days)
+    with db.read() as session:
+        query = Query(since, until, SHANGHAI, with_visitors=True)
+        found = explore(session, query).total.visitors
+        window = {"since": begin, "until": begin + timedelta(days=7)}
+        assert list(check.differences(session, **window)) == []
+    asked = {(day, user) for batch in came for day, user in batch}
+    assert found == len({user for day, user in asked if first <= day < first + days})
+
+
+def test_visitors_of_whole_days_are_not_counted_one_by_one(counted, monkeypatch):
+    monkeypatch.setattr(visitors_store, "_counted", None)
+    week = Query(BEGIN, BEGIN + timedelta(days=7), SHANGHAI, with_visitors=True)
+    with counted.read() as session:
+        found = explore(session, week).total.visitors
+        last = max(answer.at for answer in ANSWERS)
+        until_now = replace(week, until=last + timedelta(minutes=15))
+        of_all = explore(session, until_now).total.visitors
+        assert explore(session, replace(week, per="week")).total.visitors == found
+    asked = {one.user_id for one in ANSWERS if one.at < week.until}
+    assert (found, of_all) == (len(asked), len({one.user_id for one in ANSWERS}))
 
 
 def _charges(query):

@@ -27,6 +27,7 @@ _LEAST: _Columns = (
     *((name, sa.Integer()) for name in ("width", "start")),
     ("least", sa.BigInteger()),
 )
+_PLACE: _Columns = (("start", sa.Integer()), ("user_id", sa.BigInteger()))
 _NANO = 1_000_000_000
 _ALONE = "spans_alone"
 _LOOK_UP = sa.select(
@@ -98,6 +99,11 @@ def costs(session: Session, per_point: Mapping[int, int]) -> Given:
 def least(session: Session, rows: Sequence[tuple[int, int, int]]) -> Given:
     """Of sums of that width and start, how much is to be considered."""
     return _given(session, "lists", _LEAST, rows)
+
+
+def places(session: Session, rows: Sequence[tuple[int, int]]) -> Given:
+    """Starts of spans, each with a user."""
+    return _given(session, "places", _PLACE, rows)
 
 
 def cost_of(points: Any, table: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's

@@ -57,7 +57,7 @@ def differences(session: Session, *, since: datetime, until: datetime) -> Iterat
         position.event_id,
         position.transaction_id,
         position.wide_event_id,
-        has_totals=has_totals,
+        totals_from=position.totals_from if has_totals else None,
         has_models=has_models,
     )
     compared = list(store.compare(session, window, has_lines=has_lines))

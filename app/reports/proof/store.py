@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 from sqlalchemy.orm import Session
 
 from app.ledger.models import Transaction
@@ -22,6 +23,7 @@ from app.reports.models import (
     UsageCorrection,
     UsageFirstAnswers,
     UsageModelTotals,
+    UsageReturns,
     UsageSegmentModels,
     UsageTimesByLink,
     UsageTimesBySegment,
@@ -31,6 +33,7 @@ from app.reports.models import (
 )
 from app.reports.named.store import TIME_BUCKET
 from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS
+from app.reports.rollup.returns.store import NEVER
 from app.reports.spans import DAY, HOUR, QUARTER, Span, begin_of, hour_from, hour_of
 
 Sums = dict[str, int]
@@ -68,7 +71,8 @@ class Window:
     event_id: int
     transaction_id: int
     filled_to: int
-    has_totals: bool
+    totals_from: int | None
+    """From this quarter on there are totals; None: those of the window are not all there."""
     has_models: bool
     """By user and by segment."""
 
@@ -99,7 +103,7 @@ def compare(session: Session, window: Window, *, has_lines: bool) -> Iterator[Co
         expected = lines | costs
         kept = _kept(session, UsageByModel, quarters, tuple(expected))
         yield UsageByModel.__tablename__, kept, expected
-    if window.has_totals:
+    if window.totals_from is not None:
         yield _as_parts(session, UsageTotals, UsageByLink, quarters)
         yield _as_parts(session, UsageModelTotals, UsageByModel, quarters)
         yield from _hours(session, window)
@@ -116,11 +120,12 @@ def compare_days(session: Session, window: Window, each: Sequence[Span]) -> Iter
     for table in _TABLES:
         kept = _kept(session, table, days, names)
         yield f"{table.__tablename__} by the day", kept, _kept(session, table, quarters, names)
-    if window.has_totals:
+    if window.totals_from is not None:
         yield _as_parts(session, UsageTotals, UsageByLink, days)
         yield _as_parts(session, UsageModelTotals, UsageByModel, days)
         yield _as_parts(session, UsageUserTotals, UsageByUser, days)
         yield from _first_answers(session, window, each)
+        yield UsageReturns.__tablename__, *_returns(session, window, window.totals_from)
     if window.has_models:
         # Each answer is of one user and one segment, as it is of one link.
         lines = _kept(session, UsageByModel, days, LINE_SUMS)
@@ -153,6 +158,34 @@ def _first_answers(session: Session, window: Window, days: Sequence[Span]) -> It
     expected = _sums(names, session.execute(found, parameters).one())
     yield "usage_user_totals.first_start", _sums(names, session.execute(kept).one()), expected
     yield counts.__tablename__, _sums(names, session.execute(counted).one()), expected
+
+
+def _returns(session: Session, window: Window, since: int) -> tuple[Sums, Sums]:
+    """How long ago users asked before, of the days with totals."""
+    here, earlier, returns = UsageUserTotals, orm.aliased(UsageUserTotals), UsageReturns
+    previous = (
+        sa.select(sa.func.coalesce(sa.func.max(earlier.start), NEVER))
+        .where(
+            *(earlier.user_id == here.user_id, earlier.width == DAY),
+            *(earlier.start >= since, earlier.start < here.start),
+        )
+        .scalar_subquery()
+    )
+    days = (
+        sa.select(here.start.label("start"), previous.label("previous"))
+        .where(here.width == DAY, here.start >= window.low, here.start < window.high)
+        .subquery()
+    )
+    found = sa.select(sa.func.count(), sa.func.sum(days.c.start - days.c.previous))
+    kept = sa.select(
+        sa.func.sum(returns.users),
+        sa.func.sum(returns.users * (returns.start - returns.previous_start)),
+    ).where(returns.start >= window.low, returns.start < window.high)
+    names = ("users", "quarters_away")
+    return (
+        _sums(names, session.execute(kept).one()),
+        _sums(names, session.execute(found).one()),
+    )
 
 
 def _of_times(session: Session, window: Window) -> Sums:

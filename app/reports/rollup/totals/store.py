@@ -20,11 +20,13 @@ from app.reports.models import (
     UsageByUser,
     UsageFirstAnswers,
     UsageModelTotals,
+    UsageReturns,
     UsageTotals,
     UsageUserTotals,
 )
 from app.reports.rollup.firsts import store as firsts
 from app.reports.rollup.fold import EVENT_SUMS, LINE_SUMS, Fold, Sums
+from app.reports.rollup.returns import store as returns
 from app.reports.spans import (
     DAY,
     HOUR,
@@ -41,6 +43,7 @@ TABLES: tuple[type[Base], ...] = (
     UsageUserTotals,
     UsageModelTotals,
     UsageFirstAnswers,
+    UsageReturns,
 )
 
 
@@ -63,6 +66,7 @@ def add(session: Session, folded: Fold, since: int) -> None:
     users = folded.user_totals
     rows = firsts.with_firsts(folded, _since(since, users))
     firsts.add(session, rows)
+    returns.add(session, rows, since)
     least = Otherwise(least="first_start")
     upsert_adding(UsageUserTotals, session, rows, key=users.key, add=users.columns, otherwise=least)
     for table, sums in ((UsageTotals, folded.totals), (UsageModelTotals, folded.model_totals)):
@@ -87,6 +91,7 @@ def derive_day_before(session: Session, before: int | None, zone: ZoneInfo) -> i
         _derive(session, _Span(width, low, before))
     _derive_hours(session, low, before)
     firsts.derive(session, low, before, zone)
+    returns.derive(session, low, is_first=before is None)
     return low
 
 

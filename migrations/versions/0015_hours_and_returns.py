@@ -1,6 +1,7 @@
-"""Sums of the whole house, and of hours: days by another clock were made of all links' quarters.
+"""Sums of the whole house and of hours, and when users asked on a day before.
 
-Only adds. They are part of the totals, which the worker makes anew, a day at a time:
+Days by another clock were made of the quarters of all links, and visitors of some days were counted
+one by one. Only adds. They are part of the totals, which the worker makes anew, a day at a time:
 `report_positions.hours_event_id` says that they are behind, as it does where a version that does
 not know of them counts beside this one.
 """
@@ -13,7 +14,7 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-TABLE = "usage_totals"
+TABLE, RETURNS = "usage_totals", "usage_returns"
 SUMS = (
     *("questions", "points", "charge", "input_tokens", "output_tokens"),
     *("embedding_tokens", "rerank_tokens"),
@@ -25,6 +26,14 @@ def upgrade() -> None:
     op.add_column(
         "report_positions",
         sa.Column("hours_event_id", sa.BigInteger(), nullable=False, server_default="0"),
+    )
+    op.create_table(
+        RETURNS,
+        sa.Column("start", sa.Integer(), nullable=False),
+        sa.Column("previous_start", sa.Integer(), nullable=False),
+        sa.Column("users", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("start", "previous_start", name=op.f(f"pk_{RETURNS}")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         TABLE,
@@ -44,5 +53,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table(TABLE)
+    op.drop_table(RETURNS)
     op.execute("DELETE FROM usage_model_totals WHERE width = 3")
     op.drop_column("report_positions", "hours_event_id")
