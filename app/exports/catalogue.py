@@ -155,6 +155,7 @@ EVENTS = Table(
     read=lambda session, scope, key, limit, beside: usage.read_events(
         session, scope, key, limit, beside.names
     ),
+    page=10_000,
 )
 
 LINES = Table(

@@ -44,6 +44,8 @@ class Batch:
         return type(self)([values[start:end] for values in self.columns])
 
     def pieces(self) -> Iterator[Self]:
+        if len(self) <= PIECE:
+            return iter((self,))
         return (self.cut(start, start + PIECE) for start in range(0, len(self), PIECE))
 
 

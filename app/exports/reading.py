@@ -1,6 +1,6 @@
 """Read a table a page at a time, each page in a short transaction of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from app.exports.names.store import Names
 from app.exports.order import Order
 from app.exports.scope import Scope
 from app.exports.usage.store import Archived
-from app.exports.walk.store import OWN, Key
+from app.exports.walk.store import OWN, Key, Page
 from app.exports.wallets.store import Moved
 
 
@@ -48,15 +48,20 @@ def needed_archives(db: Database, order: Order, directory: Path | None) -> Archi
     return archived.open_archives(db, order.scope, directory)
 
 
+Take = Callable[[Batch], None]
+"""What is done with some rows, at least one. The transaction waits: it must not wait for others."""
+
+
 def pages(
     db: Database,
     order: Order,
     archives: Archived,
+    take: Take,
     *,
     key: Key | None = None,
     size: int | None = None,
-) -> Iterator[tuple[Batch, Key | None]]:
-    """The rows behind the key, a page at a time, each with the key that leads on.
+) -> Iterator[Key | None]:
+    """Take the rows behind the key, page by page; after each, the key that leads on.
 
     Pages may be without rows.
     """
@@ -65,8 +70,19 @@ def pages(
     while following is not None:
         with db.read() as session:
             page = table.read(session, order.scope, following, size or table.page, beside)
-        following = page.key
-        yield page.batch, following
+            following = _taken(page, take)
+        yield following
+
+
+def _taken(page: Page, take: Take) -> Key | None:
+    while True:
+        try:
+            batch = next(page)
+        except StopIteration as end:
+            following: Key | None = end.value
+            return following
+        if batch:
+            take(batch)
 
 
 def fraction(scope: Scope, key: Key | None) -> float:

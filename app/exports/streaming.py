@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 from app.db import Database
 from app.errors import Invalid
 from app.exports import reading
+from app.exports.columns import Batch
 from app.exports.files import CHUNK, GzipSink
 from app.exports.formats.port import Sink, Writer
 from app.exports.order import Order
@@ -63,9 +64,7 @@ def _flow(db: Database, order: Order, archives: Archived) -> Iterator[bytes]:
     tally = Tally(order.table.columns)
     try:
         writer.begin()
-        for batch, _ in reading.pages(db, order, archives):
-            if batch:
-                writer.write(batch)
+        for _ in reading.pages(db, order, archives, writer.write):
             if piece := drain.take():
                 yield piece
         writer.end(tally)
@@ -91,10 +90,12 @@ def _workbook(db: Database, order: Order, archives: Archived) -> Iterator[bytes]
 
 def _filled(db: Database, order: Order, archives: Archived, writer: Writer) -> Tally:
     tally = Tally(order.table.columns)
-    for batch, _ in reading.pages(db, order, archives):
-        if batch:
-            tally.add(batch)
-            writer.write(batch)
+
+    def take(batch: Batch) -> None:
+        tally.add(batch)
+        writer.write(batch)
+
+    for _ in reading.pages(db, order, archives, take):
         if tally.rows > WORKBOOK_ROWS_MAX:
             raise ExportTooLarge(
                 f"a workbook of more than {WORKBOOK_ROWS_MAX:,} rows is not made while you "

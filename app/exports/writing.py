@@ -101,9 +101,9 @@ def made(db: Database, order: Order, files: Files, archives: Archived, how: How)
     """Write the files of an order; the manifest."""
     run = _Run.resumed(order, files, how)
     try:
-        found = reading.pages(db, order, archives, key=run.key, size=how.page)
-        for number, (batch, key) in enumerate(found, 1):
-            run.take(batch, key)
+        found = reading.pages(db, order, archives, run.take, key=run.key, size=how.page)
+        for number, key in enumerate(found, 1):
+            run.reach(key)
             if number % how.note_pages == 0 and key is not None:
                 how.note(run.step())
     except BaseException:
@@ -139,7 +139,7 @@ class _Run:
             run = cls(order, files, how)
         return run
 
-    def take(self, batch: Batch, key: Key | None) -> None:
+    def take(self, batch: Batch) -> None:
         for month, of_month in self._cut(batch):
             if self._open is None or self._open.month != month:
                 self._turn(month)
@@ -147,6 +147,9 @@ class _Run:
             if self._open is not None:
                 self._open.writer.write(of_month)
                 self._open.rows += len(of_month)
+
+    def reach(self, key: Key | None) -> None:
+        """All before the key was taken."""
         self.key = key
         most = self._order.form.rows_in_file
         if most is not None and self._open is not None and self._open.rows >= most:
@@ -201,8 +204,6 @@ class _Run:
 
     def _cut(self, batch: Batch) -> Iterator[tuple[str | None, Batch]]:
         """The rows by the folders they go into."""
-        if not batch:
-            return
         if not self._by_month or self._order.table.time is None:
             yield None, batch
             return

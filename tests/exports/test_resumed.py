@@ -9,6 +9,7 @@ from app.exports import archived, reading, writing
 from app.exports.files import PARTIAL, ExportPlaceTaken
 from app.exports.formats import parquet, registry
 from app.exports.scope import Scope
+from app.exports.walk import store as walk_store
 from app.exports.writing import How
 from app.periods import Period
 from app.reports.explore import LinesGone
@@ -94,6 +95,17 @@ def test_parquet_goes_on_with_the_next_file(books, tmp_path, monkeypatch):
             saved = noted[-1]
     assert again == made
     assert len(noted) == 2
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_however_many_rows_are_taken_at_once_the_bytes_are_the_same(
+    books, tmp_path, monkeypatch, size
+):
+    asked = reading.prepare(books, two_months("events"))
+    made = writing.write(books, asked, tmp_path / "whole", lambda _: {}, How(page=7))
+    monkeypatch.setattr(walk_store, "PIECE", size)
+    again = writing.write(books, asked, tmp_path / "parted", lambda _: {}, How(page=7))
+    assert again == made
 
 
 @pytest.mark.parametrize("other", [{}, {"made_as": ["shareauth-export/1", "reference"]}])

@@ -57,7 +57,7 @@ def read_postings(session: Session, scope: Scope, key: Key, limit: int, names: N
     ids, at, kinds, wallets, *told = found
     following = next_key(key, at, ids, limit)
     if not ids:
-        return Page(Batch([]), following)
+        return following
     postings, places = parts_of(ids, _postings(session, ids))
     wallet_names, currencies = names.accounts.columns(session, wallets)
     heads = repeated((ids, at, kinds, wallet_names, currencies, *told), places)
@@ -69,7 +69,8 @@ def read_postings(session: Session, scope: Scope, key: Key, limit: int, names: N
         *heads[6:],
         *(positions, [key[0] == LATE] * len(places)),
     )
-    return Page(Batch(columns), following)
+    yield Batch(columns)
+    return following
 
 
 def _postings(session: Session, transaction_ids: Sequence[int]) -> Columns:

@@ -45,8 +45,8 @@ def read_refusals(session: Session, scope: Scope, key: Key, limit: int) -> Page:
         chosen = chosen.where(Refusal.code == scope.kind)
     found = fetch(session, walk_refusals(scope).page(chosen, scope.period, key, limit))
     ids, at, references, *told = found
-    columns = (references, at, *told, ids)
-    return Page(Batch(columns), next_key(key, at, ids, limit))
+    yield Batch((references, at, *told, ids))
+    return next_key(key, at, ids, limit)
 
 
 def read_audit(session: Session, scope: Scope, key: Key, limit: int) -> Page:
@@ -68,5 +68,5 @@ def read_audit(session: Session, scope: Scope, key: Key, limit: int) -> Page:
         chosen = chosen.where(AuditEntry.object_type == scope.kind)
     found = fetch(session, walk_audit(scope).page(chosen, scope.period, key, limit))
     *told, before, after, reasons = found
-    columns = (*told, list(map(canonical, before)), list(map(canonical, after)), reasons)
-    return Page(Batch(columns), next_key(key, found[1], found[0], limit))
+    yield Batch((*told, list(map(canonical, before)), list(map(canonical, after)), reasons))
+    return next_key(key, found[1], found[0], limit)

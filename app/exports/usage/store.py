@@ -21,8 +21,10 @@ from app.exports.walk.store import (
     fetch,
     iso_text,
     json_text,
+    key_behind,
     next_key,
     parts_of,
+    pieces,
     repeated,
 )
 from app.metering.lines import store as lines_store
@@ -79,23 +81,23 @@ def read_events(session: Session, scope: Scope, key: Key, limit: int, names: Nam
         event.node_count,
     )
     narrowed = _narrowed(chosen, scope)
-    found = fetch(session, walk(scope).page(narrowed, scope.period, key, limit))
-    ids, at, references, users, links, plans, warnings, *told = found
-    following = next_key(key, at, ids, limit)
-    if not ids:
-        return Page(Batch([]), following)
-    subjects, user_names, uids = names.users.columns(session, users)
-    columns = (
-        *(references, at, subjects, user_names),
-        *names.links.columns(session, links),
-        *told[:7],
-        list(map(_warnings, warnings)),
-        uids,
-        *names.plans.columns(session, plans),
-        *told[7:],
-        *(ids, [key[0] == LATE] * len(ids)),
-    )
-    return Page(Batch(columns), following)
+    last, count = None, 0
+    for found in pieces(session, walk(scope).page(narrowed, scope.period, key, limit)):
+        ids, at, references, users, links, plans, warnings, *told = found
+        last, count = (at[-1], ids[-1]), count + len(ids)
+        subjects, user_names, uids = names.users.columns(session, users)
+        columns = (
+            *(references, at, subjects, user_names),
+            *names.links.columns(session, links),
+            *told[:7],
+            list(map(_warnings, warnings)),
+            uids,
+            *names.plans.columns(session, plans),
+            *told[7:],
+            *(ids, [key[0] == LATE] * len(ids)),
+        )
+        yield Batch(columns)
+    return key_behind(key, last, is_full=count == limit)
 
 
 def read_lines(
@@ -116,7 +118,7 @@ def read_lines(
     ids, at, references, users, links, apps = found
     following = next_key(key, at, ids, limit)
     if not ids:
-        return Page(Batch([]), following)
+        return following
     months = {event_id: int(time[:4] + time[5:7]) for event_id, time in zip(ids, at, strict=True)}
     lines, places = parts_of(ids, _lines(session, months, scope.kind, archived))
     subjects, _, uids = names.users.columns(session, users)
@@ -124,8 +126,8 @@ def read_lines(
     *heads, uids = repeated(of_event, places)
     event_ids, *told, is_covered = lines
     is_late = [key[0] == LATE] * len(places)
-    columns = (*heads, *told, uids, list(map(bool, is_covered)), event_ids, is_late)
-    return Page(Batch(columns), following)
+    yield Batch((*heads, *told, uids, list(map(bool, is_covered)), event_ids, is_late))
+    return following
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ None for the time is the beginning.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,14 +40,12 @@ def _refuse(number: str) -> Any:  # noqa: ANN401 - what a hook of msgspec's give
 _read = msgspec.json.Decoder(float_hook=_refuse).decode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 Columns = Sequence[Sequence[Any]]
+Page = Generator[Batch, None, Key | None]
+"""The rows of a page, some at a time, and then the key that leads on; None at the end.
 
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """``key`` leads to what follows; None at the end. ``late`` rows are earlier than the period."""
-
-    batch: Batch
-    key: Key | None
+They are read while they are taken, so the session must be open. What is worked on at once and not
+again stays in the processor's cache.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +77,14 @@ class Walk:
 
 def next_key(key: Key, times: Sequence[str], ids: Sequence[int], limit: int) -> Key | None:
     """Where the page behind one begins that was read from the key, with these times and ids."""
-    if ids and len(ids) == limit:
-        return [key[0], None if key[0] == LATE else times[-1], ids[-1]]
+    last = (times[-1], ids[-1]) if ids else None
+    return key_behind(key, last, is_full=len(ids) == limit)
+
+
+def key_behind(key: Key, last: tuple[str, int] | None, *, is_full: bool) -> Key | None:
+    """The same, of the time and id of its last row; a page that is not full has all there is."""
+    if last is not None and is_full:
+        return [key[0], None if key[0] == LATE else last[0], last[1]]
     return [OWN, None, 0] if key[0] == LATE else None
 
 
@@ -147,6 +151,14 @@ def fetch(session: Session, statement: sa.Executable) -> list[list[Any]]:
         add_rows(columns, rows)
     result.close()
     return columns
+
+
+def pieces(session: Session, statement: sa.Executable) -> Iterator[Columns]:
+    """The same, some rows at a time."""
+    result = session.connection().execute(statement)
+    while rows := result.cursor.fetchmany(PIECE):
+        yield list(zip(*rows, strict=True))
+    result.close()
 
 
 def top_ids(session: Session, tables: Sequence[Any]) -> list[int]:

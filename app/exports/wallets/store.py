@@ -111,20 +111,19 @@ def read_statements(session: Session, scope: Scope, key: Key, limit: int, moved:
         moved.begin(session, scope, after)
     if not moved.is_whole:
         moved.add_slice(session)
-        return Page(Batch([]), key)
+        return key
     ids, *told, currencies, closings = fetch(session, _wallets(scope, after, limit, moved))
     if len(ids) < limit and moved.last is not None:
         # Pages are as long in a run that goes on as in one that was not interrupted.
         moved.begin(session, scope, after)
-        return Page(Batch([]), key)
+        return key
     *kinds, afterwards = (
         list(map(of_kind.get, ids, itertools.repeat(0))) for of_kind in moved.sums.values()
     )
     closings = [there - later for there, later in zip(closings, afterwards, strict=True)]
     openings = [then - sum(sums) for then, *sums in zip(closings, *kinds, strict=True)]
-    columns = (*told, currencies, openings, *kinds, closings)
-    following: Key | None = [OWN, None, ids[-1]] if ids and len(ids) == limit else None
-    return Page(Batch(columns), following)
+    yield Batch((*told, currencies, openings, *kinds, closings))
+    return [OWN, None, ids[-1]] if ids and len(ids) == limit else None
 
 
 def _wallets(scope: Scope, after: int, limit: int, moved: Moved) -> Any:  # noqa: ANN401 - SQLAlchemy's
