@@ -1,21 +1,28 @@
 """Columns made into the text of a CSV file at once, against one cell after the other."""
 
 import csv
+import gc
 import hashlib
 import io
 import itertools
 import json
+import weakref
 
+import pytest
 from app.csv_text import guarded
 from app.exports import columns
 from app.exports.cells import csv_values, decimal_texts
 from app.exports.columns import Batch, Column
+from app.exports.formats import registry
 from app.exports.formats.csv_file import encoded
+from app.exports.formats.port import Sink
 from app.exports.tally import Tally
 from app.exports.walk.store import canonical, parts_of
 from app.money import NANO_MAX, format_nano
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from export_builders import order
 
 NASTY = st.text(st.sampled_from("\",;\r\n\0\x01\t\ufeff=+-@＝ 'a1.汉\ud800"), max_size=5)
 AMOUNTS = (
@@ -134,3 +141,26 @@ def test_json_of_either_database_is_written_in_one_form(told):
 
 def _canonical(value):
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+class Watched(list):
+    """A list that can be watched."""
+
+
+@pytest.mark.parametrize("form", sorted(registry.FORMATS))
+def test_writers_let_go_of_the_rows_that_they_have_written(form):
+    """A column that is kept by any is one of each page, until there is no memory."""
+    shape = order("events", form).table.columns
+    samples = {"text": "汉", "time": "2026-11-01T08:30:00.000000Z", "flag": True, "json": "{}"}
+    found = [Watched([samples.get(column.kind, 5)] * 3) for column in shape]
+    watched = [weakref.ref(values) for values in found]
+    writer = registry.get(form).open(order("events", form).sheet, Sink())
+    writer.begin()
+    writer.write(Batch(found))
+    tally = Tally(shape)
+    tally.add(Batch(found))
+    del found
+    writer.end(tally)
+    del writer
+    gc.collect()
+    assert [values() for values in watched] == [None] * len(shape)

@@ -101,7 +101,7 @@ def test_parquet_goes_on_with_the_next_file(books, tmp_path, monkeypatch):
 def test_however_many_rows_are_taken_at_once_the_bytes_are_the_same(
     books, tmp_path, monkeypatch, size
 ):
-    asked = reading.prepare(books, two_months("events"))
+    asked = reading.prepare(books, two_months("events", "csv"))
     made = writing.write(books, asked, tmp_path / "whole", lambda _: {}, How(page=7))
     monkeypatch.setattr(walk_store, "PIECE", size)
     again = writing.write(books, asked, tmp_path / "parted", lambda _: {}, How(page=7))

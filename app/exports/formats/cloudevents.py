@@ -10,7 +10,7 @@ from itertools import repeat
 import msgspec
 
 from app.exports.columns import Batch
-from app.exports.formats.json_lines import objects, row_type
+from app.exports.formats.json_lines import lines_of, objects, row_type
 from app.exports.formats.port import Format, Sheet, Sink
 from app.exports.tally import Tally
 
@@ -42,7 +42,6 @@ class CloudEventsWriter:
         self._subject = None if table.event.subject is None else table.place(table.event.subject)
         self._source = sheet.source
         self._sink = sink
-        self._encoder = msgspec.json.Encoder()
 
     def begin(self) -> None:
         pass
@@ -62,7 +61,7 @@ class CloudEventsWriter:
             objects(self._row, self._columns, batch),
             self._subjects(batch),
         )
-        return self._encoder.encode_lines(events)
+        return lines_of(events)
 
     def _subjects(self, batch: Batch) -> Iterable[str | msgspec.UnsetType]:
         """An attribute that is not known is left out: the specification has no null."""

@@ -15,6 +15,7 @@ import msgspec
 from app.exports.cells import csv_texts, decimal_texts, integer_texts
 from app.exports.columns import Batch
 from app.exports.formats.csv_file import BOM, encoded
+from app.exports.formats.json_lines import lines_of
 from app.exports.formats.port import Format, Sheet, Sink
 from app.exports.tally import Tally
 
@@ -125,12 +126,9 @@ class _Tags(msgspec.Struct, omit_defaults=True, gc=False):
     reference: str = ""
 
 
-_encoder = msgspec.json.Encoder()
-
-
 def _tags(told: Told) -> Sequence[str]:
     columns = [[text or "" for text in told.known(name)] for name in _Tags.__struct_fields__]
-    lines = _encoder.encode_lines(map(_Tags, *columns)).decode()
+    lines = lines_of(map(_Tags, *columns)).decode()
     # Each is an object on a line of its own: quotes are doubled in all of them at once.
     texts = lines.replace('"', '""').split("\n")[:-1]
     return [f'"{text}"' if text != "{}" else text for text in texts]

@@ -1,6 +1,6 @@
 """JSON Lines: an object a line; decimals as text, because most readers make floats of numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,22 +10,20 @@ from app.exports.columns import Batch, Column
 from app.exports.formats.port import Format, Sheet, Sink
 from app.exports.tally import Tally
 
+_encoder = msgspec.json.Encoder()
+
 
 class JsonLinesWriter:
     def __init__(self, sheet: Sheet, sink: Sink) -> None:
         self._columns = sheet.table.columns
         self._row = row_type(self._columns)
         self._sink = sink
-        self._encoder = msgspec.json.Encoder()
 
     def begin(self) -> None:
         pass
 
     def write(self, batch: Batch) -> None:
-        lines = (
-            self._encoder.encode_lines(objects(self._row, self._columns, piece))
-            for piece in batch.pieces()
-        )
+        lines = (lines_of(objects(self._row, self._columns, piece)) for piece in batch.pieces())
         self._sink.write(b"".join(lines))
 
     def end(self, tally: Tally) -> None:
@@ -33,6 +31,12 @@ class JsonLinesWriter:
 
     def drop(self) -> None:
         pass
+
+
+def lines_of(objects: Iterable[msgspec.Struct]) -> bytes:
+    """Each as JSON on a line of its own."""
+    # Of an iterator msgspec 0.22 keeps a reference for good, and with it the rows: of a list not.
+    return _encoder.encode_lines(list(objects))
 
 
 def row_type(columns: Sequence[Column]) -> type[msgspec.Struct]:
