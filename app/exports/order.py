@@ -121,7 +121,10 @@ def order_of(told: Mapping[str, Any]) -> Order:
     """
     try:
         if told["manifest"] != MANIFEST_VERSION:
-            raise ManifestInvalid(f"the manifest is of version {told['manifest']!r}")
+            raise ManifestInvalid(
+                f"the manifest is of version {told['manifest']!r}, and this program's are "
+                f"{MANIFEST_VERSION!r}: its files can be checked, but not against the books"
+            )
         return Order(
             table=catalogue.get(told["table"]),
             form=registry.get(told["format"]),

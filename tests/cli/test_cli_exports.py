@@ -79,6 +79,17 @@ def test_what_there_is_and_what_cannot_be(shell, tmp_path):
     assert shell.error("exports", "get", "1")["code"] == "job_not_found"
 
 
+def test_the_manifest_of_another_version_is_checked_against_its_files_alone(shell, tmp_path):
+    shell.json("exports", "create", "events", "--month", "2026-11", "--output", tmp_path)
+    manifest = tmp_path / "events-2026-11.csv.manifest.json"
+    told = json.loads(manifest.read_text("utf-8")) | {"manifest": "shareauth-export/1"}
+    manifest.write_text(json.dumps(told), "utf-8")
+    assert shell.json("exports", "verify", manifest)["ok"] is True
+    found = shell.error("exports", "verify", manifest, "--database")
+    assert found["code"] == "manifest_invalid"
+    assert "not against the books" in found["message"]
+
+
 def test_a_closed_month_exported_a_day_later_has_the_same_bytes(bare, db, tmp_path):
     house = House(db, links=("support", "sales"))
     house.top_up(0, at("2027-03-02"), 100 * NANO)
