@@ -163,7 +163,7 @@ def queries(draw):
     )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=queries())
 def test_any_report_equals_a_plain_sum(counted, query):
     with counted.read() as session:

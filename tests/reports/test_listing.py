@@ -141,7 +141,7 @@ def test_answers_with_a_model_are_found_where_it_was_used(
     for model, parts in itertools.product(MODELS, PERIODS):
         since, until = (part and times[int(len(times) * part)] for part in parts)
         filters = EventFilters(model=model, since=since, until=until)
-        for limit in (3, 40):
+        for limit in (9, 40):
             found = everything(house, filters, limit)
             assert [event.id for event in found] == with_model(model, since, until)
     assert all(by_quarters)

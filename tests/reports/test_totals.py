@@ -122,7 +122,7 @@ def queries(draw):
     )
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=queries())
 def test_reports_are_the_same_with_and_without_totals(counted, query):
     with counted.read() as session:
@@ -133,7 +133,7 @@ def test_reports_are_the_same_with_and_without_totals(counted, query):
         assert explore(session, query, position=position) == plain
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     query=queries(),
     per=st.sampled_from(["day", "week", "month"]),
@@ -146,7 +146,7 @@ def test_buckets_add_up_to_what_the_period_has(counted, query, per, seen):
         assert explore(session, query).total == whole
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     days=st.lists(st.integers(-1, DAYS), min_size=1, max_size=4),
     quarters=st.integers(1, 96),
@@ -184,7 +184,7 @@ def test_whoever_comes_late_asked_first_when_the_answer_came(counted, now):
         assert not list(differs)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     came=st.lists(
         st.lists(st.tuples(st.integers(0, 6), st.integers(1, 3)), min_size=1, max_size=6),
