@@ -348,6 +348,7 @@ def _noting(place: Path, order: Order, move: Note) -> Note:
         move(step)
         partial = place.with_name(f"{place.name}.new")
         saved = {"scope": scope, "filter": scope["filter"], "run": step.saved}
+        partial.touch(mode=0o600)  # as the files: it has some of their rows
         partial.write_text(json.dumps(saved), "utf-8")
         partial.rename(place)
 

@@ -47,6 +47,9 @@ def test_a_month_is_written_interrupted_gone_on_with_and_verified(shell, tmp_pat
     monkeypatch.setattr("app.cli.exports.How", torn)
     with pytest.raises(AssertionError):
         shell.run(*words, tmp_path / "torn")
+    (noted,) = (tmp_path / "torn").glob(".*.progress")
+    assert json.loads(noted.read_text("utf-8"))["run"]["tally"]["left"][0], "rows of persons"
+    assert noted.stat().st_mode & 0o077 == 0
     monkeypatch.setattr("app.cli.exports.How", made)
     again = shell.json(*words, tmp_path / "torn", "--resume")
     assert again["files"] == whole["files"]
