@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from app import db_time, engines
+from app import chunks, db_time, engines
 from app.errors import Unavailable
 from app.outage import OneAtATime, Outage
 from app.patience import Patience, hang_up
@@ -139,6 +139,7 @@ class Database:
                 self.url, pool_size, lock_timeout_s, statement_timeout_s
             )
             self._bound_pings()
+            chunks.watch(self.engine)
         db_time.watch(self.engine)
 
     @property

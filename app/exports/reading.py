@@ -1,6 +1,7 @@
 """Read a table a page at a time, each page in a short transaction of its own."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -69,8 +70,9 @@ def pages(
     following: Key | None = table.begin(order.scope) if key is None else key
     while following is not None:
         with db.read() as session:
-            page = table.read(session, order.scope, following, size or table.page, beside)
-            following = _taken(page, take)
+            limit = size or table.page
+            with closing(table.read(session, order.scope, following, limit, beside)) as page:
+                following = _taken(page, take)
         yield following
 
 

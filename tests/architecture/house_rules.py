@@ -50,6 +50,7 @@ WORKFLOWS = (
 )
 """The runtime is none, but reads the revision that it announces."""
 DATABASE = (
+    "app/chunks.py",
     "app/db.py",
     "app/db_time.py",
     "app/engines.py",

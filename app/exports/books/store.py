@@ -1,6 +1,7 @@
 """Statements that read the ledger's postings to be exported."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -59,11 +60,12 @@ def read_postings(session: Session, scope: Scope, key: Key, limit: int, names: N
     if not ids:
         return following
     postings, places = parts_of(ids, _postings(session, ids))
-    wallet_names, currencies = names.accounts.columns(session, wallets)
+    ask = partial(fetch, session)
+    wallet_names, currencies = names.accounts.columns(ask, wallets)
     heads = repeated((ids, at, kinds, wallet_names, currencies, *told), places)
     *begin, currencies, sequences = heads[:6]
     _, positions, accounts, amounts = postings
-    account_names, _ = names.accounts.columns(session, accounts)
+    account_names, _ = names.accounts.columns(ask, accounts)
     columns = (
         *(*begin, sequences, account_names, currencies, amounts),
         *heads[6:],

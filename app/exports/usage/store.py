@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from app.exports.walk.store import (
     Columns,
     Key,
     Page,
+    Pieces,
     Walk,
     covering,
     fetch,
@@ -24,7 +26,6 @@ from app.exports.walk.store import (
     key_behind,
     next_key,
     parts_of,
-    pieces,
     repeated,
 )
 from app.metering.lines import store as lines_store
@@ -82,21 +83,22 @@ def read_events(session: Session, scope: Scope, key: Key, limit: int, names: Nam
     )
     narrowed = _narrowed(chosen, scope)
     last, count = None, 0
-    for found in pieces(session, walk(scope).page(narrowed, scope.period, key, limit)):
-        ids, at, references, users, links, plans, warnings, *told = found
-        last, count = (at[-1], ids[-1]), count + len(ids)
-        subjects, user_names, uids = names.users.columns(session, users)
-        columns = (
-            *(references, at, subjects, user_names),
-            *names.links.columns(session, links),
-            *told[:7],
-            list(map(_warnings, warnings)),
-            uids,
-            *names.plans.columns(session, plans),
-            *told[7:],
-            *(ids, [key[0] == LATE] * len(ids)),
-        )
-        yield Batch(columns)
+    with Pieces(session, walk(scope).page(narrowed, scope.period, key, limit)) as page:
+        for found in page:
+            ids, at, references, users, links, plans, warnings, *told = found
+            last, count = (at[-1], ids[-1]), count + len(ids)
+            subjects, user_names, uids = names.users.columns(page.ask, users)
+            columns = (
+                *(references, at, subjects, user_names),
+                *names.links.columns(page.ask, links),
+                *told[:7],
+                list(map(_warnings, warnings)),
+                uids,
+                *names.plans.columns(page.ask, plans),
+                *told[7:],
+                *(ids, [key[0] == LATE] * len(ids)),
+            )
+            yield Batch(columns)
     return key_behind(key, last, is_full=count == limit)
 
 
@@ -121,8 +123,9 @@ def read_lines(
         return following
     months = {event_id: int(time[:4] + time[5:7]) for event_id, time in zip(ids, at, strict=True)}
     lines, places = parts_of(ids, _lines(session, months, scope.kind, archived))
-    subjects, _, uids = names.users.columns(session, users)
-    of_event = (references, at, subjects, *names.links.columns(session, links), apps, uids)
+    ask = partial(fetch, session)
+    subjects, _, uids = names.users.columns(ask, users)
+    of_event = (references, at, subjects, *names.links.columns(ask, links), apps, uids)
     *heads, uids = repeated(of_event, places)
     event_ids, *told, is_covered = lines
     is_late = [key[0] == LATE] * len(places)

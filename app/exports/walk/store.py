@@ -10,15 +10,17 @@ None for the time is the beginning.
 """
 
 import json
+from collections import deque
 from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from app.chunks import Chunks
 from app.exports.columns import PIECE, Batch, add_rows
 from app.ids import among
 from app.periods import Period
@@ -40,6 +42,7 @@ def _refuse(number: str) -> Any:  # noqa: ANN401 - what a hook of msgspec's give
 _read = msgspec.json.Decoder(float_hook=_refuse).decode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 Columns = Sequence[Sequence[Any]]
+Statement = sa.Select[*tuple[Any, ...]]
 Page = Generator[Batch, None, Key | None]
 """The rows of a page, some at a time, and then the key that leads on; None at the end.
 
@@ -140,25 +143,48 @@ def canonical(text: str | None) -> str | None:
         return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def fetch(session: Session, statement: sa.Executable) -> list[list[Any]]:
+def fetch(session: Session, statement: Statement) -> list[list[Any]]:
     """The columns of what is found, of the driver's own rows: SQLAlchemy's cost as much as reading.
 
     They are there, and empty, when nothing is.
     """
-    result = session.connection().execute(statement)
-    columns: list[list[Any]] = [[] for _ in result.cursor.description]
-    while rows := result.cursor.fetchmany(PIECE):
-        add_rows(columns, rows)
-    result.close()
+    columns: list[list[Any]] = [[] for _ in statement.selected_columns]
+    with Chunks(session.connection(), statement, PIECE) as found:
+        while rows := found.take():
+            add_rows(columns, rows)
     return columns
 
 
-def pieces(session: Session, statement: sa.Executable) -> Iterator[Columns]:
-    """The same, some rows at a time."""
-    result = session.connection().execute(statement)
-    while rows := result.cursor.fetchmany(PIECE):
-        yield list(zip(*rows, strict=True))
-    result.close()
+class Pieces:
+    """The same some rows at a time, which the database makes while those before are worked on.
+
+    To be left by its block. The connection is theirs until all have come: see ``ask``.
+    """
+
+    def __init__(self, session: Session, statement: Statement) -> None:
+        self._session = session
+        self._found = Chunks(session.connection(), statement, PIECE)
+        self._here: deque[Columns] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._found.close()
+
+    def __iter__(self) -> Iterator[Columns]:
+        while (piece := self._here.popleft() if self._here else self._next()) is not None:
+            yield piece
+
+    def ask(self, statement: Statement) -> Columns:
+        """``fetch`` something else in the middle; all that is still to come is waited for."""
+        while (piece := self._next()) is not None:
+            self._here.append(piece)
+        return fetch(self._session, statement)
+
+    def _next(self) -> Columns | None:
+        rows = self._found.take()
+        return list(zip(*rows, strict=True)) if rows else None
 
 
 def top_ids(session: Session, tables: Sequence[Any]) -> list[int]:

@@ -1,0 +1,110 @@
+"""Long results, read while the server is still making them, on both databases."""
+
+import pytest
+import sqlalchemy as sa
+from app import chunks
+from app.chunks import Chunks
+from app.db import DatabaseAway
+from sqlalchemy.exc import DBAPIError
+
+MANY = 200_000
+"""More rows than a socket holds."""
+
+
+def numbers(last, *also):
+    """The numbers from 1 on, and what else is wanted of each."""
+    rows = sa.select(sa.literal(1).label("n")).cte("rows", recursive=True)
+    rows = rows.union_all(sa.select(rows.c.n + 1).where(rows.c.n < sa.bindparam("last", last)))
+    return sa.select(rows.c.n, sa.literal("é").label("text"), *also)
+
+
+def taken(found):
+    sizes, rows = [], []
+    while more := found.take():
+        sizes.append(len(more))
+        rows += more
+    return sizes, rows
+
+
+def read_until(db, happens):
+    """Read, and have something happen in the middle."""
+    with db.read() as session:
+        pid = session.scalar(sa.func.pg_backend_pid().select()) if db.dialect != "sqlite" else None
+        with Chunks(session.connection(), numbers(MANY), 500) as found:
+            found.take()
+            happens(db, pid)
+            taken(found)
+
+
+def fail(_db, _pid):
+    raise KeyError
+
+
+def end_server(db, pid):
+    with db.begin() as session:
+        session.execute(sa.func.pg_terminate_backend(pid, 5000).select())
+
+
+@pytest.fixture(params=["chunked", "at once"])
+def connection(db, request):
+    """A connection of the service's; and one with a libpq that knows no chunks."""
+    if request.param == "at once":
+        if db.dialect == "sqlite":
+            pytest.skip("SQLite makes its rows when they are asked for")
+        sa.event.remove(db.engine, "do_execute", chunks._send)
+    with db.engine.connect() as one:
+        yield one
+
+
+def test_all_rows_come_in_their_order(connection):
+    with Chunks(connection, numbers(1234), 500) as found:
+        sizes, rows = taken(found)
+        assert found.take() == []
+    assert sizes == [500, 500, 234]
+    assert [tuple(row) for row in rows] == [(n, "é") for n in range(1, 1235)]
+    assert connection.scalar(sa.select(1)) == 1
+
+
+def test_nothing_is_found(connection):
+    with Chunks(connection, numbers(5).where(sa.false()), 500) as found:
+        assert found.take() == []
+    assert connection.scalar(sa.select(1)) == 1
+
+
+def test_a_statement_that_is_wrong_is_refused_before_any_row(connection):
+    with pytest.raises(DBAPIError, match="no_such_column"):
+        Chunks(connection, sa.select(sa.column("no_such_column")), 500)
+
+
+def test_what_is_left_in_the_middle_is_called_off(db):
+    with db.read() as session, Chunks(session.connection(), numbers(MANY), 500) as found:
+        assert len(found.take()) == 500
+    with db.read() as session:  # over the same connection, which the pool has taken back
+        assert session.scalar(sa.select(1)) == 1
+    assert db.engine.pool.checkedout() == 0
+
+
+def test_an_error_in_the_middle_calls_off_the_rest(db):
+    with pytest.raises(KeyError):
+        read_until(db, fail)
+    with db.read() as session:
+        assert session.scalar(sa.select(1)) == 1
+
+
+def test_a_row_that_cannot_be_made_is_told_as_the_drivers_error(db):
+    if db.dialect == "sqlite":
+        pytest.skip("a division by zero is NULL there")
+    divided = numbers(MANY, sa.text("1 / (150000 - n)"))
+    with db.read() as session, Chunks(session.connection(), divided, 500) as found:
+        assert found.take()
+        with pytest.raises(DBAPIError, match="division by zero"):
+            taken(found)
+
+
+def test_a_server_that_goes_in_the_middle_is_an_outage(db):
+    if db.dialect == "sqlite":
+        pytest.skip("SQLite has no server")
+    with pytest.raises(DatabaseAway):
+        read_until(db, end_server)
+    with db.read() as session:
+        assert session.scalar(sa.select(1)) == 1
