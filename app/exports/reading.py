@@ -68,11 +68,13 @@ def pages(
     """
     table, beside = order.table, Beside(archives, Names(), Moved())
     following: Key | None = table.begin(order.scope) if key is None else key
+    limit = size or min(table.page, order.form.page_rows or table.page)
     while following is not None:
-        with db.read() as session:
-            limit = size or table.page
-            with closing(table.read(session, order.scope, following, limit, beside)) as page:
-                following = _taken(page, take)
+        with (
+            db.read() as session,
+            closing(table.read(session, order.scope, following, limit, beside)) as page,
+        ):
+            following = _taken(page, take)
         yield following
 
 

@@ -90,12 +90,12 @@ def _workbook(db: Database, order: Order, archives: Archived) -> Iterator[bytes]
 
 def _filled(db: Database, order: Order, archives: Archived, writer: Writer) -> Tally:
     tally = Tally(order.table.columns)
-    page: list[Batch] = []
-    for _ in reading.pages(db, order, archives, page.append):
-        for batch in page:  # behind the transaction: to write cells takes seconds
-            tally.add(batch)
-            writer.write(batch)
-        page.clear()
+
+    def take(batch: Batch) -> None:
+        tally.add(batch)
+        writer.write(batch)
+
+    for _ in reading.pages(db, order, archives, take):
         if tally.rows > WORKBOOK_ROWS_MAX:
             raise ExportTooLarge(
                 f"a workbook of more than {WORKBOOK_ROWS_MAX:,} rows is not made while you "

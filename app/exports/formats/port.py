@@ -80,3 +80,5 @@ class Format:
     """The only ones it can say; None: all."""
     rows_in_file: int | None = None
     """After so many it begins another file."""
+    page_rows: int | None = None
+    """Pages of a table are shorter where writing is slow: their transactions wait for it."""

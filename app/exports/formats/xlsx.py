@@ -163,4 +163,5 @@ FORMAT = Format(
     media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     open=XlsxWriter,
     goes_on=False,
+    page_rows=1000,
 )
