@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
@@ -78,6 +77,8 @@ class _Begun:
 
 def watch(engine: Engine) -> None:
     """Let statements on this engine, of PostgreSQL, be read in chunks."""
+    import psycopg  # noqa: PLC0415 - SQLite needs none, and it takes long to import
+
     if psycopg.capabilities.has_stream_chunked():
         event.listen(engine, "do_execute", _send)
 

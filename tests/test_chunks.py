@@ -1,10 +1,13 @@
 """Long results, read while the server is still making them, on both databases."""
 
+import os
+import signal
+
 import pytest
 import sqlalchemy as sa
 from app import chunks
 from app.chunks import Chunks
-from app.db import DatabaseAway
+from app.db import Database, DatabaseAway
 from sqlalchemy.exc import DBAPIError
 
 MANY = 200_000
@@ -108,3 +111,21 @@ def test_a_server_that_goes_in_the_middle_is_an_outage(db):
         read_until(db, end_server)
     with db.read() as session:
         assert session.scalar(sa.select(1)) == 1
+
+
+def test_a_server_that_hangs_in_the_middle_is_given_up(postgres_url):
+    db, stopped = Database(postgres_url, transaction_timeout_s=1), []
+
+    def hang(_db, pid):
+        os.kill(pid, signal.SIGSTOP)
+        stopped.append(pid)
+
+    try:
+        with pytest.raises(DatabaseAway):
+            read_until(db, hang)
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    with db.read() as session:
+        assert session.scalar(sa.select(1)) == 1
+    db.close()
