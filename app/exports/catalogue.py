@@ -275,7 +275,9 @@ REFUSALS = Table(
     time="at",
     event=Event("shareauth.usage.refused", lambda row: str(row[0]), "uid"),
     begin=lambda scope: journals.walk_refusals(scope).begin,
-    read=lambda session, scope, key, limit, _: journals.read_refusals(session, scope, key, limit),
+    read=lambda session, scope, key, limit, beside: journals.read_refusals(
+        session, scope, key, limit, beside.names
+    ),
     is_of_books=False,
 )
 

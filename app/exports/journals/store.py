@@ -5,9 +5,18 @@ from sqlalchemy.orm import Session
 
 from app.audit.models import AuditEntry
 from app.exports.columns import Batch
+from app.exports.names.store import Names
 from app.exports.scope import Scope
-from app.exports.walk.store import Key, Page, Walk, canonical, fetch, iso_text, json_text, next_key
-from app.links.models import Link
+from app.exports.walk.store import (
+    Key,
+    Page,
+    Pieces,
+    Walk,
+    canonical,
+    iso_text,
+    json_text,
+    key_behind,
+)
 from app.sightings.models import Refusal
 
 
@@ -19,7 +28,7 @@ def walk_audit(scope: Scope) -> Walk:
     return Walk(AuditEntry.at, AuditEntry.id, upto=scope.row_id)
 
 
-def read_refusals(session: Session, scope: Scope, key: Key, limit: int) -> Page:
+def read_refusals(session: Session, scope: Scope, key: Key, limit: int, names: Names) -> Page:
     """Rows of the table ``refusals``."""
     chosen = sa.select(
         Refusal.id,
@@ -28,13 +37,13 @@ def read_refusals(session: Session, scope: Scope, key: Key, limit: int) -> Page:
         Refusal.hook,
         Refusal.code,
         Refusal.message,
-        Link.name,
+        Refusal.link_id,
         Refusal.uid,
         Refusal.issuer,
         Refusal.subject,
         Refusal.address,
         Refusal.called,
-    ).outerjoin(Link, Link.id == Refusal.link_id)
+    )
     if scope.user_id is not None:
         chosen = chosen.where(Refusal.user_id == scope.user_id)
     if scope.link_id is not None:
@@ -43,10 +52,13 @@ def read_refusals(session: Session, scope: Scope, key: Key, limit: int) -> Page:
         chosen = chosen.where(Refusal.link_id.in_(sorted(scope.link_ids)))
     if scope.kind is not None:
         chosen = chosen.where(Refusal.code == scope.kind)
-    found = fetch(session, walk_refusals(scope).page(chosen, scope.period, key, limit))
-    ids, at, references, *told = found
-    yield Batch((references, at, *told, ids))
-    return next_key(key, at, ids, limit)
+    last, count = None, 0
+    with Pieces(session, walk_refusals(scope).page(chosen, scope.period, key, limit)) as page:
+        for ids, at, references, hooks, codes, messages, links, *told in page:
+            last, count = (at[-1], ids[-1]), count + len(ids)
+            (link_names,) = names.links.columns(page.ask, links)
+            yield Batch((references, at, hooks, codes, messages, link_names, *told, ids))
+    return key_behind(key, last, is_full=count == limit)
 
 
 def read_audit(session: Session, scope: Scope, key: Key, limit: int) -> Page:
@@ -66,7 +78,9 @@ def read_audit(session: Session, scope: Scope, key: Key, limit: int) -> Page:
     )
     if scope.kind is not None:
         chosen = chosen.where(AuditEntry.object_type == scope.kind)
-    found = fetch(session, walk_audit(scope).page(chosen, scope.period, key, limit))
-    *told, before, after, reasons = found
-    yield Batch((*told, list(map(canonical, before)), list(map(canonical, after)), reasons))
-    return next_key(key, found[1], found[0], limit)
+    last, count = None, 0
+    with Pieces(session, walk_audit(scope).page(chosen, scope.period, key, limit)) as page:
+        for ids, at, *told, before, after, reasons in page:
+            last, count = (at[-1], ids[-1]), count + len(ids)
+            yield Batch((ids, at, *told, canonical(before), canonical(after), reasons))
+    return key_behind(key, last, is_full=count == limit)

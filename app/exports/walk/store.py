@@ -40,7 +40,7 @@ def _refuse(number: str) -> Any:  # noqa: ANN401 - what a hook of msgspec's give
 
 
 _read = msgspec.json.Decoder(float_hook=_refuse).decode
-_sorted = msgspec.json.Encoder(order="sorted").encode
+_sorted_lines = msgspec.json.Encoder(order="sorted").encode_lines
 Columns = Sequence[Sequence[Any]]
 Statement = sa.Select[*tuple[Any, ...]]
 Page = Generator[Batch, None, Key | None]
@@ -131,16 +131,22 @@ def json_text(column: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
     return sa.cast(column, sa.Text)
 
 
-def canonical(text: str | None) -> str | None:
-    """The one way to write that JSON, whichever database it comes from."""
-    if text is None or text == "{}":
-        return text
+def canonical(texts: Sequence[str | None]) -> list[str | None]:
+    """The one way to write that JSON, whichever database it comes from; no text is None."""
+    found = [text or "null" for text in texts]
     try:
-        return _sorted(_read(text)).decode()
+        lines = _sorted_lines(_read(f"[{','.join(found)}]")).decode().split("\n")[:-1]
     except (msgspec.MsgspecError, UnicodeError, _FractionError):
         # Numbers with a fraction, which msgspec writes in its own way, and what is no strict JSON.
-        told = json.loads(text)
-        return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        lines = []
+    if len(lines) != len(found):
+        lines = list(map(_canonical, found))
+    return [line if text else None for text, line in zip(texts, lines, strict=True)]
+
+
+def _canonical(text: str) -> str:
+    told = json.loads(text)
+    return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def fetch(session: Session, statement: Statement) -> list[list[Any]]:
