@@ -48,15 +48,25 @@ def end_server(db, pid):
         session.execute(sa.func.pg_terminate_backend(pid, 5000).select())
 
 
-@pytest.fixture(params=["chunked", "at once"])
-def connection(db, request):
-    """A connection of the service's; and one with a libpq that knows no chunks."""
+@pytest.fixture
+def server(postgres_url):
+    db = Database(postgres_url)
+    yield db
+    db.close()
+
+
+@pytest.fixture(params=["SQLite", "in chunks", "at once"])
+def connection(request, tmp_path):
+    """Of SQLite, of the server, and of the server with a libpq that knows no chunks."""
+    if request.param == "SQLite":
+        db = Database(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    else:
+        db = Database(request.getfixturevalue("postgres_url"))
     if request.param == "at once":
-        if db.dialect == "sqlite":
-            pytest.skip("SQLite makes its rows when they are asked for")
         sa.event.remove(db.engine, "do_execute", chunks._send)
     with db.engine.connect() as one:
         yield one
+    db.close()
 
 
 def test_all_rows_come_in_their_order(connection):
@@ -94,22 +104,30 @@ def test_an_error_in_the_middle_calls_off_the_rest(db):
         assert session.scalar(sa.select(1)) == 1
 
 
-def test_a_row_that_cannot_be_made_is_told_as_the_drivers_error(db):
-    if db.dialect == "sqlite":
-        pytest.skip("a division by zero is NULL there")
+def test_the_server_is_not_done_when_the_first_rows_are_here(server):
+    told = sa.text("SELECT state FROM pg_stat_activity WHERE pid = :pid")
+    seen = []
+
+    def look(db, pid):
+        with db.read() as session:
+            seen.append(session.scalar(told, {"pid": pid}))
+
+    read_until(server, look)
+    assert seen == ["active"]
+
+
+def test_a_row_that_cannot_be_made_is_told_as_the_drivers_error(server):
     divided = numbers(MANY, sa.text("1 / (150000 - n)"))
-    with db.read() as session, Chunks(session.connection(), divided, 500) as found:
+    with server.read() as session, Chunks(session.connection(), divided, 500) as found:
         assert found.take()
         with pytest.raises(DBAPIError, match="division by zero"):
             taken(found)
 
 
-def test_a_server_that_goes_in_the_middle_is_an_outage(db):
-    if db.dialect == "sqlite":
-        pytest.skip("SQLite has no server")
+def test_a_server_that_goes_in_the_middle_is_an_outage(server):
     with pytest.raises(DatabaseAway):
-        read_until(db, end_server)
-    with db.read() as session:
+        read_until(server, end_server)
+    with server.read() as session:
         assert session.scalar(sa.select(1)) == 1
 
 
